@@ -1,0 +1,33 @@
+// I2_S, bitnet.cpp's whole-tensor layout (GGUF type number 36), in the form of
+// the published files ("layout A"); see README.md for the bytes.
+#ifndef TERN_PACKING_I2_S_H_
+#define TERN_PACKING_I2_S_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "packing/fault.h"
+#include "packing/ternary_matrix.h"
+
+namespace tern::packing {
+
+// rows * cols / 4 of codes, 4 of scale, 28 that mean nothing.
+constexpr std::size_t I2SBytes(std::size_t rows, std::size_t cols) {
+  return rows * cols / 4 + 32;
+}
+
+// rows * cols must be a multiple of 128 (blocks may run over row ends).  Fault:
+// wrong size, code 3, a scale that is negative or not finite.
+MaybeFault UnpackI2S(std::span<const std::uint8_t> bytes, std::size_t rows,
+                     std::size_t cols, TernaryMatrix& matrix);
+
+// Fault: more than one scale, or cols not a multiple of 128 (files of that kind
+// are read, but other programs' kernels cannot run them).
+MaybeFault PackI2S(const TernaryMatrix& matrix,
+                   std::vector<std::uint8_t>& bytes);
+
+}  // namespace tern::packing
+
+#endif  // TERN_PACKING_I2_S_H_

@@ -1,0 +1,27 @@
+// Hugging Face safetensors: 8 bytes of header length, a JSON header, data.
+#ifndef TERN_RUNTIME_FILES_SAFETENSORS_H_
+#define TERN_RUNTIME_FILES_SAFETENSORS_H_
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "runtime/files/stored_tensor.h"
+
+namespace tern::files {
+
+using TensorMap = std::map<std::string, StoredTensor>;
+
+// One file.  Every offset is checked: ranges lie inside the file, do not
+// overlap, and have the size that type and shape say.  Throws Error
+// (kMalformed) naming the file and the tensor.
+TensorMap ReadSafetensors(const std::filesystem::path& path);
+
+// All tensors of a directory: model.safetensors, or the shards that
+// model.safetensors.index.json names (plain file names only, inside the
+// directory; a missing shard or a tensor in the wrong shard is an Error).
+TensorMap ReadSafetensorsDirectory(const std::filesystem::path& directory);
+
+}  // namespace tern::files
+
+#endif  // TERN_RUNTIME_FILES_SAFETENSORS_H_

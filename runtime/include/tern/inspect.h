@@ -1,0 +1,70 @@
+// What a model file says, for people and scripts: every tensor, the
+// hyperparameters, the tokenizer, and what was found wrong with it.
+#ifndef TERN_INSPECT_H_
+#define TERN_INSPECT_H_
+
+#include <tern/model.h>
+#include <tern/session.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tern {
+
+struct TensorReport {
+  std::string name;                  // as the file spells it
+  std::string type;                  // "I2_S", "BF16", ...
+  std::vector<std::uint64_t> shape;  // outermost first: rows, columns
+  std::uint64_t bytes = 0;
+  std::string file;                  // file name of the shard that holds it
+  std::uint64_t offset = 0;          // of its first byte in that file
+  // Ternary tensors only:
+  bool is_ternary = false;
+  float scale_min = 0;
+  float scale_max = 0;
+  double share_minus = 0;  // of weights that are -1, 0 and +1
+  double share_zero = 0;
+  double share_plus = 0;
+};
+
+struct MemoryReport {
+  std::size_t context_length = 0;
+  std::uint64_t ternary_bytes = 0;    // 2-bit codes, in the kernels' layout
+  std::uint64_t dense_bytes = 0;      // linear layers that are not ternary
+  std::uint64_t embedding_bytes = 0;  // and head
+  std::uint64_t norm_bytes = 0;
+  std::uint64_t cache_bytes = 0;
+  std::uint64_t scratch_bytes = 0;
+};
+
+struct ModelReport {
+  std::string format;  // "GGUF v3", "Hugging Face, packed bitnet", ...
+  // Metadata that is not a tensor, as the file spells it (long arrays
+  // shortened).
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<TensorReport> tensors;
+  // Absent where the file cannot be run; `problems` says why.
+  std::optional<ModelConfig> config;
+  std::string tokenizer;  // Tokenizer::description(), or why there is none
+  std::optional<MemoryReport> memory;
+  // Checks that failed; empty: tern would run this file.
+  std::vector<std::string> problems;
+};
+
+struct InspectOptions {
+  std::size_t context_length = 0;  // for the memory table; 0: the model's own
+  KvType kv_type = KvType::kF16;
+};
+
+// Reads the whole file once (for the shares and scales).  Throws Error only if
+// nothing can be said at all: no such file, or neither GGUF nor safetensors.
+ModelReport Inspect(const std::filesystem::path& path,
+                    const InspectOptions& options = {});
+
+}  // namespace tern
+
+#endif  // TERN_INSPECT_H_

@@ -1,0 +1,89 @@
+// A loaded model: weights in the layout of the kernels, configuration and
+// tokenizer.  Immutable after Load, so any number of threads and sessions
+// share one.  Start here: Model::Load, then a Session (session.h).
+#ifndef TERN_MODEL_H_
+#define TERN_MODEL_H_
+
+#include <tern/tokenizer.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace tern {
+
+// The non-linearity of the feed-forward block, by name because a wrong guess
+// gives fluent nonsense.
+enum class Activation {
+  kSquaredRelu,  // relu(x)^2: architecture bitnet-b1.58, hidden_act relu2
+};
+
+// What the layers look like.  Sizes are counts of floats unless said otherwise.
+struct ModelConfig {
+  std::string architecture;       // tern's name of it: "bitnet-b1.58"
+  std::string name;               // the file's own name for the model, or ""
+  Activation activation = Activation::kSquaredRelu;
+  std::size_t hidden_size = 0;    // width of the residual stream
+  std::size_t num_layers = 0;
+  std::size_t ffn_size = 0;       // width inside the feed-forward block
+  std::size_t num_heads = 0;      // query heads
+  std::size_t num_kv_heads = 0;   // key/value heads, divides num_heads
+  std::size_t head_dim = 0;       // even
+  std::size_t vocab_size = 0;     // rows of the embedding, padding included
+  std::size_t max_context = 0;    // positions the model was trained for
+  float rope_theta = 0;           // base of the rotary frequencies
+  float norm_eps = 0;
+  bool tied_head = false;         // output head = embedding
+};
+
+struct LoadOptions {
+  // 0: as many as the process may use.
+  int num_threads = 0;
+  // Called now and then from the loading thread with a fraction in 0..1.
+  std::function<void(double fraction)> progress;
+};
+
+class Weights;  // private to runtime/
+
+class Model {
+ public:
+  // Reads a GGUF file, a directory in Hugging Face layout (config.json and
+  // *.safetensors), or a .safetensors file beside its config.json.  Weights are
+  // copied into memory, so the file may change or go away afterwards.  Throws
+  // Error for anything that tern cannot compute exactly as the model's authors
+  // meant it; nothing is guessed.
+  static std::shared_ptr<const Model> Load(const std::filesystem::path& path,
+                                           const LoadOptions& options = {});
+
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+  ~Model();
+
+  [[nodiscard]] const ModelConfig& config() const { return config_; }
+  // Throws Error (kNotFound) if the model came without one.
+  [[nodiscard]] const Tokenizer& tokenizer() const;
+  [[nodiscard]] bool has_tokenizer() const { return tokenizer_ != nullptr; }
+
+  // Bytes of weights, as held in memory.
+  [[nodiscard]] std::uint64_t weights_bytes() const;
+  // Bytes of weights that decoding one token reads: every matrix once, the
+  // head, one row of the embedding; the cache is not included.
+  [[nodiscard]] std::uint64_t bytes_per_token() const;
+  // One line for people: architecture, weights, activations, tokenizer.
+  [[nodiscard]] std::string Describe() const;
+
+  [[nodiscard]] const Weights& weights() const { return *weights_; }
+
+ private:
+  Model();
+  ModelConfig config_;
+  std::unique_ptr<const Weights> weights_;
+  std::unique_ptr<const Tokenizer> tokenizer_;
+};
+
+}  // namespace tern
+
+#endif  // TERN_MODEL_H_

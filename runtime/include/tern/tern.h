@@ -1,0 +1,14 @@
+// Everything: include this, or the parts you need.
+#ifndef TERN_TERN_H_
+#define TERN_TERN_H_
+
+#include <tern/cpu.h>        // IWYU pragma: export
+#include <tern/error.h>      // IWYU pragma: export
+#include <tern/inspect.h>    // IWYU pragma: export
+#include <tern/model.h>      // IWYU pragma: export
+#include <tern/pack.h>       // IWYU pragma: export
+#include <tern/sampler.h>    // IWYU pragma: export
+#include <tern/session.h>    // IWYU pragma: export
+#include <tern/tokenizer.h>  // IWYU pragma: export
+
+#endif  // TERN_TERN_H_

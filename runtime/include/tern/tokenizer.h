@@ -1,0 +1,104 @@
+// Text to token ids and back.
+//
+// Byte-level BPE (Sennrich et al. 2016, as in GPT-2 and Llama 3), read from a
+// Hugging Face tokenizer.json or from the metadata of a GGUF file.  A kind of
+// tokenizer that tern does not know is refused when it is loaded.
+//
+// A Tokenizer never changes after it is made: any number of threads may use
+// one at once.  A StreamDecoder belongs to one thread at a time.
+#ifndef TERN_TOKENIZER_H_
+#define TERN_TOKENIZER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tern {
+
+using Token = std::int32_t;
+
+struct EncodeOptions {
+  // Put the beginning-of-text token first if the model was trained with one
+  // (adds_bos()).  It is never doubled: a text that, with parse_special, starts
+  // with that token already gets no second one.
+  bool add_bos = true;
+  // Read the names of special tokens in the text, such as <|eot_id|>, as those
+  // tokens.  Off by default: what a user types is ordinary text.
+  bool parse_special = false;
+};
+
+class Tokenizer {
+ public:
+  // Reads the tokenizer of a GGUF file, of a directory that holds
+  // tokenizer.json, of a tokenizer.json itself, or of a .safetensors file that
+  // lies beside one.  Throws Error.
+  static Tokenizer Load(const std::filesystem::path& path);
+
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+  ~Tokenizer();
+
+  // Any bytes are accepted, valid UTF-8 or not, and Decode(Encode(text))
+  // without a BOS gives them back.  Time is linear in text.size(), up to a
+  // logarithm, whatever the text.
+  [[nodiscard]] std::vector<Token> Encode(std::string_view text,
+                                          EncodeOptions options = {}) const;
+
+  // The bytes of the tokens, special tokens included by name.  An id outside
+  // the vocabulary throws Error (kInvalidArgument).
+  [[nodiscard]] std::string Decode(std::span<const Token> tokens) const;
+  // The bytes of one token, maybe a part of a UTF-8 character only: print a
+  // stream of tokens through a StreamDecoder.
+  [[nodiscard]] std::string Decode(Token token) const;
+
+  // Number of ids; valid ids are 0 .. vocab_size()-1.  It can be smaller than
+  // the model's vocabulary, which may be padded.
+  [[nodiscard]] std::size_t vocab_size() const;
+  // The token that starts a text, if the vocabulary has one.
+  [[nodiscard]] std::optional<Token> bos() const;
+  // True if Encode puts bos() first by default.
+  [[nodiscard]] bool adds_bos() const;
+  // Tokens that end a text or a turn: generation stops there.
+  [[nodiscard]] std::span<const Token> end_tokens() const;
+  [[nodiscard]] bool IsEndOfText(Token token) const;
+  // True for control tokens such as <|eot_id|>, which are not text.
+  [[nodiscard]] bool IsSpecial(Token token) const;
+  // One line: kind, pre-tokenizer and where it came from, for people.
+  [[nodiscard]] const std::string& description() const;
+
+  class Impl;  // private to runtime/tokenizer/
+  explicit Tokenizer(std::unique_ptr<const Impl> impl);
+  [[nodiscard]] const Impl& impl() const { return *impl_; }
+
+ private:
+  std::unique_ptr<const Impl> impl_;
+};
+
+// Turns a stream of tokens into a stream of whole UTF-8 characters: bytes that
+// only begin a character are held back until the rest arrives.  Bytes that can
+// never become a valid character are passed on as they are.
+class StreamDecoder {
+ public:
+  // The tokenizer must outlive the decoder.
+  explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}
+  // What may be printed now, possibly nothing.
+  [[nodiscard]] std::string Push(Token token);
+  // What is still held back, at the end of the stream.
+  [[nodiscard]] std::string Flush();
+
+ private:
+  const Tokenizer* tokenizer_;
+  std::string held_;
+};
+
+}  // namespace tern
+
+#endif  // TERN_TOKENIZER_H_

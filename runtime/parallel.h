@@ -1,0 +1,36 @@
+// The only OpenMP of the project: one loop over ranges.
+#ifndef TERN_RUNTIME_PARALLEL_H_
+#define TERN_RUNTIME_PARALLEL_H_
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace tern {
+
+// Calls fn(begin, end, thread) so that the ranges cover [0, count), each a
+// contiguous share that starts at a multiple of `grain`; one call for each
+// thread that has work.  fn must not throw.  Which thread gets which range
+// depends on num_threads: results must not.
+template <class Fn>
+void ParallelFor(int num_threads, std::size_t count, std::size_t grain,
+                 const Fn& fn) {
+  const std::size_t chunks = (count + grain - 1) / grain;
+  const std::size_t threads =
+      std::min<std::size_t>(static_cast<std::size_t>(num_threads), chunks);
+  if (threads <= 1) {
+    if (count != 0) fn(std::size_t{0}, count, std::size_t{0});
+    return;
+  }
+#pragma omp parallel for num_threads(static_cast<int>(threads)) schedule(static)
+  for (std::size_t t = 0; t < threads; ++t) {
+    const std::size_t begin = chunks * t / threads * grain;
+    const std::size_t end = std::min(count, chunks * (t + 1) / threads * grain);
+    fn(begin, end, t);
+  }
+}
+
+}  // namespace tern
+
+#endif  // TERN_RUNTIME_PARALLEL_H_
