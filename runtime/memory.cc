@@ -1,0 +1,107 @@
+#include "runtime/memory.h"
+
+#include <sys/resource.h>
+#include <tern/error.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+
+#include "runtime/forward/transformer.h"
+#include "runtime/kv_cache.h"
+
+namespace tern {
+namespace {
+
+constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();
+
+// The first number in a file, or kUnlimited ("max", no such file).
+std::uint64_t NumberIn(const std::string& path) {
+  std::ifstream file(path);
+  std::uint64_t number = 0;
+  return file >> number ? number : kUnlimited;
+}
+
+std::uint64_t SystemAvailable() {
+  std::ifstream file("/proc/meminfo");
+  std::string key;
+  std::uint64_t kib = 0;
+  std::string unit;
+  while (file >> key >> kib) {
+    if (key == "MemAvailable:") return kib * 1024;
+    std::getline(file, unit);
+  }
+  return kUnlimited;
+}
+
+std::uint64_t Left(std::uint64_t limit, std::uint64_t used) {
+  if (limit == kUnlimited || used == kUnlimited) return kUnlimited;
+  return limit > used ? limit - used : 0;
+}
+
+// What the process's own control group leaves.
+std::uint64_t GroupAvailable() {
+  std::string group;
+  std::ifstream file("/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("0::")) group = line.substr(3);
+  }
+  const std::string v2 = "/sys/fs/cgroup" + group;
+  const std::string v1 = "/sys/fs/cgroup/memory";
+  return std::min({Left(NumberIn(v2 + "/memory.max"),
+                        NumberIn(v2 + "/memory.current")),
+                   Left(NumberIn("/sys/fs/cgroup/memory.max"),
+                        NumberIn("/sys/fs/cgroup/memory.current")),
+                   Left(NumberIn(v1 + "/memory.limit_in_bytes"),
+                        NumberIn(v1 + "/memory.usage_in_bytes"))});
+}
+
+std::uint64_t AddressSpaceAvailable() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+    return kUnlimited;
+  }
+  std::ifstream file("/proc/self/statm");  // pages
+  std::uint64_t pages = 0;
+  file >> pages;
+  return Left(limit.rlim_cur, pages * 4096);
+}
+
+std::string Megabytes(std::uint64_t bytes) {
+  return std::to_string((bytes + (1U << 20U) - 1) >> 20U) + " MiB";
+}
+
+}  // namespace
+
+std::uint64_t AvailableMemory() {
+  return std::min(
+      {SystemAvailable(), GroupAvailable(), AddressSpaceAvailable()});
+}
+
+void RequireMemory(std::uint64_t bytes, const std::string& what,
+                   const std::string& advice) {
+  const std::uint64_t available = AvailableMemory();
+  if (bytes <= available) return;
+  throw Error(ErrorCode::kOutOfMemory,
+              what + ": needs " + Megabytes(bytes) + " of memory, but only " +
+                  Megabytes(available) + " are free; " + advice);
+}
+
+std::uint64_t CacheBytes(const ModelConfig& config, std::size_t context_length,
+                         KvType type) {
+  const std::uint64_t heads = 2 * config.num_layers * config.num_kv_heads;
+  std::uint64_t position = config.head_dim;
+  if (type == KvType::kF32) position *= sizeof(float);
+  if (type == KvType::kF16) position *= 2;
+  if (type == KvType::kQ8) position += sizeof(float);
+  return heads * context_length * position;
+}
+
+std::uint64_t SessionScratchBytes(const ModelConfig& config,
+                                  std::size_t context_length, int num_threads) {
+  return Workspace::Bytes(config, std::min(context_length, kPrefillChunk),
+                          context_length, num_threads);
+}
+
+}  // namespace tern

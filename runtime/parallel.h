@@ -1,4 +1,4 @@
-// The only OpenMP of the project: one loop over ranges.
+// The only OpenMP of the project: a loop over ranges and a loop over items.
 #ifndef TERN_RUNTIME_PARALLEL_H_
 #define TERN_RUNTIME_PARALLEL_H_
 
@@ -28,6 +28,23 @@ void ParallelFor(int num_threads, std::size_t count, std::size_t grain,
     const std::size_t begin = chunks * t / threads * grain;
     const std::size_t end = std::min(count, chunks * (t + 1) / threads * grain);
     fn(begin, end, t);
+  }
+}
+
+// Calls fn(item, thread) once for each item of [0, count), in any order, each on
+// whichever thread is free: for items of unequal cost.  fn must not throw.
+template <class Fn>
+void ParallelForEach(int num_threads, std::size_t count, const Fn& fn) {
+  const std::size_t threads =
+      std::min<std::size_t>(static_cast<std::size_t>(num_threads), count);
+  if (threads <= 1) {
+    for (std::size_t i = 0; i < count; ++i) fn(i, std::size_t{0});
+    return;
+  }
+#pragma omp parallel for num_threads(static_cast<int>(threads)) \
+    schedule(dynamic, 1)
+  for (std::size_t i = 0; i < count; ++i) {
+    fn(i, static_cast<std::size_t>(omp_get_thread_num()));
   }
 }
 

@@ -1,0 +1,156 @@
+#include "ternary_kernels/elementwise.h"
+
+#include <algorithm>
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ternary_kernels/elementwise.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include "ternary_kernels/float_load-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tern::kernels {
+namespace HWY_NAMESPACE {
+
+HWY_INLINE float SumOfSquares(const float* HWY_RESTRICT x, std::size_t size) {
+  const DF d;
+  const std::size_t lanes = hn::Lanes(d);
+  VF sum = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    const VF v = hn::LoadU(d, x + i);
+    sum = hn::MulAdd(v, v, sum);
+  }
+  if (i < size) {
+    const VF v = LoadTailAsF32(d, x + i, size - i);
+    sum = hn::MulAdd(v, v, sum);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+void RmsNorm(const float* x, const float* weight, std::size_t size, float eps,
+             float* out) {
+  const DF d;
+  const std::size_t lanes = hn::Lanes(d);
+  const float mean = SumOfSquares(x, size) / static_cast<float>(size);
+  const float factor = 1.0F / std::sqrt(mean + eps);
+  const VF factors = hn::Set(d, factor);
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    const VF normed = hn::Mul(hn::LoadU(d, x + i), factors);
+    hn::StoreU(hn::Mul(hn::LoadU(d, weight + i), normed), d, out + i);
+  }
+  for (; i < size; ++i) out[i] = weight[i] * (x[i] * factor);
+}
+
+void SquaredReluGate(const float* gate, const float* up, std::size_t size,
+                     float* out) {
+  const DF d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    const VF g = hn::Max(hn::LoadU(d, gate + i), hn::Zero(d));
+    hn::StoreU(hn::Mul(hn::Mul(g, g), hn::LoadU(d, up + i)), d, out + i);
+  }
+  for (; i < size; ++i) {
+    const float g = std::max(gate[i], 0.0F);
+    out[i] = g * g * up[i];
+  }
+}
+
+void AddTo(const float* y, std::size_t size, float* x) {
+  const DF d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    hn::StoreU(hn::Add(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, x + i);
+  }
+  for (; i < size; ++i) x[i] += y[i];
+}
+
+void RotateHead(const float* cosine, const float* sine, std::size_t head_dim,
+                float* head) {
+  const DF d;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t half = head_dim / 2;
+  std::size_t i = 0;
+  for (; i + lanes <= half; i += lanes) {
+    const VF c = hn::LoadU(d, cosine + i);
+    const VF s = hn::LoadU(d, sine + i);
+    const VF a = hn::LoadU(d, head + i);
+    const VF b = hn::LoadU(d, head + half + i);
+    hn::StoreU(hn::Sub(hn::Mul(a, c), hn::Mul(b, s)), d, head + i);
+    hn::StoreU(hn::Add(hn::Mul(b, c), hn::Mul(a, s)), d, head + half + i);
+  }
+  for (; i < half; ++i) {
+    const float a = head[i];
+    const float b = head[half + i];
+    head[i] = a * cosine[i] - b * sine[i];
+    head[half + i] = b * cosine[i] + a * sine[i];
+  }
+}
+
+void StoreF16(const float* x, std::size_t size, std::uint16_t* out) {
+  const DF d;
+  const hn::Rebind<hwy::float16_t, DF> d16;
+  const std::size_t lanes = hn::Lanes(d);
+  auto* halves = reinterpret_cast<hwy::float16_t*>(out);
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    hn::StoreU(hn::DemoteTo(d16, hn::LoadU(d, x + i)), d16, halves + i);
+  }
+  for (; i < size; ++i) F32ToF16(x[i], halves + i);
+}
+
+float StoreQ8(const float* x, std::size_t size, std::int8_t* out) {
+  float absmax = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    absmax = std::max(absmax, std::abs(x[i]));
+  }
+  const float scale = absmax / 127.0F;
+  const float inverse = scale > 0 ? 1.0F / scale : 0.0F;
+  for (std::size_t i = 0; i < size; ++i) {
+    const float q = std::nearbyint(x[i] * inverse);
+    out[i] = static_cast<std::int8_t>(std::clamp(q, -127.0F, 127.0F));
+  }
+  return scale;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tern::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tern::kernels {
+HWY_EXPORT(RmsNorm);
+HWY_EXPORT(SquaredReluGate);
+HWY_EXPORT(AddTo);
+HWY_EXPORT(RotateHead);
+HWY_EXPORT(StoreF16);
+HWY_EXPORT(StoreQ8);
+
+void RmsNorm(const float* x, const float* weight, std::size_t size, float eps,
+             float* out) {
+  HWY_DYNAMIC_DISPATCH(RmsNorm)(x, weight, size, eps, out);
+}
+void SquaredReluGate(const float* gate, const float* up, std::size_t size,
+                     float* out) {
+  HWY_DYNAMIC_DISPATCH(SquaredReluGate)(gate, up, size, out);
+}
+void AddTo(const float* y, std::size_t size, float* x) {
+  HWY_DYNAMIC_DISPATCH(AddTo)(y, size, x);
+}
+void RotateHead(const float* cosine, const float* sine, std::size_t head_dim,
+                float* head) {
+  HWY_DYNAMIC_DISPATCH(RotateHead)(cosine, sine, head_dim, head);
+}
+void StoreF16(const float* x, std::size_t size, std::uint16_t* out) {
+  HWY_DYNAMIC_DISPATCH(StoreF16)(x, size, out);
+}
+float StoreQ8(const float* x, std::size_t size, std::int8_t* out) {
+  return HWY_DYNAMIC_DISPATCH(StoreQ8)(x, size, out);
+}
+}  // namespace tern::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,223 @@
+#include "runtime/forward/transformer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/parallel.h"
+#include "ternary_kernels/attention.h"
+#include "ternary_kernels/elementwise.h"
+
+namespace tern {
+namespace {
+
+std::size_t QuerySize(const ModelConfig& c) { return c.num_heads * c.head_dim; }
+std::size_t KvSize(const ModelConfig& c) { return c.num_kv_heads * c.head_dim; }
+std::size_t GroupSize(const ModelConfig& c) {
+  return c.num_heads / c.num_kv_heads;
+}
+
+LinearShape LargestLinear(const ModelConfig& c, std::size_t max_tokens,
+                          int num_threads) {
+  LinearShape shape;
+  shape.tokens = max_tokens;
+  shape.cols = std::max({c.hidden_size, QuerySize(c), c.ffn_size});
+  shape.rows = shape.cols;
+  shape.threads = static_cast<std::size_t>(num_threads);
+  return shape;
+}
+
+// Floats of the scores of one thread.
+std::size_t ScoresSize(const ModelConfig& c, std::size_t context_length) {
+  return GroupSize(c) * kernels::AttentionScratch(context_length);
+}
+
+void NormRows(const ForwardPass& pass, const float* x,
+              const std::vector<float>& weight, std::size_t tokens, float* out) {
+  const std::size_t size = weight.size();
+  ParallelFor(pass.num_threads, tokens, 1,
+              [&](std::size_t begin, std::size_t end, std::size_t) {
+                for (std::size_t t = begin; t < end; ++t) {
+                  kernels::RmsNorm(x + t * size, weight.data(), size,
+                                   pass.config.norm_eps, out + t * size);
+                }
+              });
+}
+
+// Rotates q and k of one token and puts k and v into the cache.
+void RotateAndStore(const ForwardPass& pass, std::size_t layer, std::size_t t,
+                    std::size_t position) {
+  const ModelConfig& c = pass.config;
+  Workspace& work = pass.work;
+  const float* cosine = work.cosine.data() + t * (c.head_dim / 2);
+  const float* sine = work.sine.data() + t * (c.head_dim / 2);
+  float* q = work.q.data() + t * QuerySize(c);
+  float* k = work.k.data() + t * KvSize(c);
+  const float* v = work.v.data() + t * KvSize(c);
+  for (std::size_t h = 0; h < c.num_heads; ++h) {
+    kernels::RotateHead(cosine, sine, c.head_dim, q + h * c.head_dim);
+  }
+  for (std::size_t h = 0; h < c.num_kv_heads; ++h) {
+    kernels::RotateHead(cosine, sine, c.head_dim, k + h * c.head_dim);
+    pass.cache.Store(layer, h, position + t, k + h * c.head_dim,
+                     v + h * c.head_dim);
+  }
+}
+
+// work.att = attention of work.q over the cache.
+void AttendTokens(const ForwardPass& pass, std::size_t layer,
+                  std::size_t tokens, std::size_t position) {
+  const ModelConfig& c = pass.config;
+  Workspace& work = pass.work;
+  ParallelFor(pass.num_threads, tokens, 1,
+              [&](std::size_t begin, std::size_t end, std::size_t) {
+                for (std::size_t t = begin; t < end; ++t) {
+                  RotateAndStore(pass, layer, t, position);
+                }
+              });
+  const std::size_t group = GroupSize(c);
+  const float scale = 1.0F / std::sqrt(static_cast<float>(c.head_dim));
+  const std::size_t scores_size =
+      work.scores.size() / static_cast<std::size_t>(work.linear.shape.threads);
+  ParallelForEach(
+      pass.num_threads, tokens * c.num_kv_heads,
+      [&](std::size_t item, std::size_t thread) {
+        const std::size_t t = item / c.num_kv_heads;
+        const std::size_t h = item % c.num_kv_heads;
+        const std::size_t head = t * QuerySize(c) + h * group * c.head_dim;
+        kernels::Attend(pass.cache.Head(layer, h), position + t + 1,
+                        work.q.data() + head, group, scale,
+                        work.scores.data() + thread * scores_size,
+                        work.att.data() + head);
+      });
+}
+
+void GateRows(const ForwardPass& pass, std::size_t tokens) {
+  const std::size_t size = pass.config.ffn_size;
+  Workspace& work = pass.work;
+  ParallelFor(pass.num_threads, tokens, 1,
+              [&](std::size_t begin, std::size_t end, std::size_t) {
+                for (std::size_t t = begin; t < end; ++t) {
+                  float* gate = work.hb.data() + t * size;
+                  kernels::SquaredReluGate(gate, work.hb2.data() + t * size,
+                                           size, gate);
+                }
+              });
+}
+
+void AddRows(const ForwardPass& pass, std::size_t tokens) {
+  const std::size_t size = pass.config.hidden_size;
+  ParallelFor(pass.num_threads, tokens, 1,
+              [&](std::size_t begin, std::size_t end, std::size_t) {
+                kernels::AddTo(pass.work.out.data() + begin * size,
+                               (end - begin) * size,
+                               pass.work.x.data() + begin * size);
+              });
+}
+
+}  // namespace
+
+Workspace::Workspace(const ModelConfig& c, std::size_t tokens,
+                     std::size_t context_length, int num_threads)
+    : max_tokens(tokens),
+      x(tokens * c.hidden_size),
+      xb(tokens * std::max(c.hidden_size, QuerySize(c))),
+      q(tokens * QuerySize(c)),
+      k(tokens * KvSize(c)),
+      v(tokens * KvSize(c)),
+      att(tokens * QuerySize(c)),
+      hb(tokens * c.ffn_size),
+      hb2(tokens * c.ffn_size),
+      out(tokens * c.hidden_size),
+      cosine(tokens * c.head_dim / 2),
+      sine(tokens * c.head_dim / 2),
+      scores(static_cast<std::size_t>(num_threads) *
+             ScoresSize(c, context_length)),
+      frequencies(c.head_dim / 2),
+      linear(LargestLinear(c, tokens, num_threads)) {
+  // theta^(-2i/d) in float32, as the reference computes it.
+  for (std::size_t i = 0; i < frequencies.size(); ++i) {
+    const float exponent =
+        static_cast<float>(2 * i) / static_cast<float>(c.head_dim);
+    frequencies[i] = 1.0F / std::pow(c.rope_theta, exponent);
+  }
+}
+
+std::uint64_t Workspace::Bytes(const ModelConfig& c, std::size_t tokens,
+                               std::size_t context_length, int num_threads) {
+  const std::uint64_t floats_a_token =
+      2 * c.hidden_size + std::max(c.hidden_size, QuerySize(c)) +
+      2 * QuerySize(c) + 2 * KvSize(c) + 2 * c.ffn_size + c.head_dim;
+  const std::uint64_t scores =
+      static_cast<std::uint64_t>(num_threads) * ScoresSize(c, context_length);
+  return (tokens * floats_a_token + scores) * sizeof(float) +
+         LinearScratch::Bytes(LargestLinear(c, tokens, num_threads));
+}
+
+void Embed(const ForwardPass& pass, std::span<const Token> tokens) noexcept {
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    kernels::DenseRow(pass.weights.embedding.View(),
+                      static_cast<std::size_t>(tokens[t]),
+                      pass.work.x.data() + t * pass.config.hidden_size);
+  }
+}
+
+void PreparePositions(const ForwardPass& pass, std::size_t tokens,
+                      std::size_t position) noexcept {
+  Workspace& work = pass.work;
+  const std::size_t half = work.frequencies.size();
+  for (std::size_t t = 0; t < tokens; ++t) {
+    for (std::size_t i = 0; i < half; ++i) {
+      const float angle =
+          static_cast<float>(position + t) * work.frequencies[i];
+      work.cosine.data()[t * half + i] = std::cos(angle);
+      work.sine.data()[t * half + i] = std::sin(angle);
+    }
+  }
+}
+
+void RunLayer(const ForwardPass& pass, std::size_t layer, std::size_t tokens,
+              std::size_t position) noexcept {
+  const LayerWeights& w = pass.weights.layers[layer];
+  Workspace& work = pass.work;
+  const auto project = [&](std::initializer_list<Projection> layers,
+                           const float* x) {
+    Project({layers.begin(), layers.size()}, x, tokens, work.linear,
+            pass.num_threads);
+  };
+
+  // x += o_proj(sub_norm(attention(norm(x))))
+  NormRows(pass, work.x.data(), w.attn_norm, tokens, work.xb.data());
+  project({{&w.q, work.q.data()}, {&w.k, work.k.data()}, {&w.v, work.v.data()}},
+          work.xb.data());
+  AttendTokens(pass, layer, tokens, position);
+  NormRows(pass, work.att.data(), w.attn_sub_norm, tokens, work.xb.data());
+  project({{&w.o, work.out.data()}}, work.xb.data());
+  AddRows(pass, tokens);
+
+  // x += down_proj(sub_norm(relu(gate_proj(h))^2 * up_proj(h))), h = norm(x)
+  NormRows(pass, work.x.data(), w.ffn_norm, tokens, work.xb.data());
+  project({{&w.gate, work.hb.data()}, {&w.up, work.hb2.data()}},
+          work.xb.data());
+  GateRows(pass, tokens);
+  NormRows(pass, work.hb.data(), w.ffn_sub_norm, tokens, work.hb.data());
+  project({{&w.down, work.out.data()}}, work.hb.data());
+  AddRows(pass, tokens);
+}
+
+void RunTokens(const ForwardPass& pass, std::span<const Token> tokens,
+               std::size_t position) noexcept {
+  Embed(pass, tokens);
+  PreparePositions(pass, tokens.size(), position);
+  for (std::size_t layer = 0; layer < pass.config.num_layers; ++layer) {
+    RunLayer(pass, layer, tokens.size(), position);
+  }
+  NormRows(pass, pass.work.x.data(), pass.weights.output_norm, tokens.size(),
+           pass.work.x.data());
+}
+
+void RunHead(const ForwardPass& pass, const float* x, std::size_t tokens,
+             float* logits) noexcept {
+  ProjectDense(pass.weights.Head(), x, tokens, logits, pass.num_threads);
+}
+
+}  // namespace tern

@@ -15,8 +15,8 @@ std::vector<std::string> CompiledTargets();
 std::vector<std::string> SupportedTargets();
 std::string ActiveTarget();
 // Uses that target from now on, in the whole process.  Throws Error
-// (kInvalidArgument) for a name that is not among SupportedTargets().  Not to
-// be called while another thread computes.
+// (kInvalidArgument) for a name that is not among SupportedTargets().  To be
+// called before any Session is made.
 void ForceTarget(const std::string& name);
 
 // Threads that the process may run at once: physical cores within its CPU

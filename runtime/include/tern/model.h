@@ -4,6 +4,7 @@
 #ifndef TERN_MODEL_H_
 #define TERN_MODEL_H_
 
+#include <tern/error.h>
 #include <tern/tokenizer.h>
 
 #include <cstddef>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace tern {
@@ -63,7 +65,8 @@ class Model {
   ~Model();
 
   [[nodiscard]] const ModelConfig& config() const { return config_; }
-  // Throws Error (kNotFound) if the model came without one.
+  // Throws Error if the model came without one or with one that tern does not
+  // understand; the model can still be fed token ids.
   [[nodiscard]] const Tokenizer& tokenizer() const;
   [[nodiscard]] bool has_tokenizer() const { return tokenizer_ != nullptr; }
 
@@ -82,6 +85,8 @@ class Model {
   ModelConfig config_;
   std::unique_ptr<const Weights> weights_;
   std::unique_ptr<const Tokenizer> tokenizer_;
+  std::optional<Error> tokenizer_error_;  // why there is none
+  std::string format_;                    // of the files
 };
 
 }  // namespace tern

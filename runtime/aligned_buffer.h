@@ -1,0 +1,60 @@
+// Memory for arrays that kernels read: aligned to a cache line, not filled, so
+// that pages are taken from the system only when they are first written.
+#ifndef TERN_RUNTIME_ALIGNED_BUFFER_H_
+#define TERN_RUNTIME_ALIGNED_BUFFER_H_
+
+#include <tern/error.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <limits>
+#include <memory>
+#include <string>
+#include <type_traits>
+
+namespace tern {
+
+inline constexpr std::size_t kCacheLine = 64;
+
+// Throws Error (kOutOfMemory) if there is no memory for it.
+template <class T>
+class AlignedBuffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(std::size_t size) : size_(size) {
+    constexpr std::size_t kMost =
+        std::numeric_limits<std::size_t>::max() / sizeof(T) - kCacheLine;
+    if (size > kMost) Fail();
+    // std::aligned_alloc wants a multiple of the alignment.
+    const std::size_t bytes =
+        (size * sizeof(T) + kCacheLine - 1) / kCacheLine * kCacheLine;
+    if (bytes == 0) return;
+    data_.reset(static_cast<T*>(std::aligned_alloc(kCacheLine, bytes)));
+    if (data_ == nullptr) Fail();
+  }
+
+  [[nodiscard]] T* data() { return data_.get(); }
+  [[nodiscard]] const T* data() const { return data_.get(); }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t bytes() const { return size_ * sizeof(T); }
+
+ private:
+  struct Free {
+    void operator()(T* p) const { std::free(p); }
+  };
+  [[noreturn]] void Fail() const {
+    throw Error(ErrorCode::kOutOfMemory,
+                "memory: cannot get " + std::to_string(size_) + " x " +
+                    std::to_string(sizeof(T)) +
+                    " bytes; use a smaller model or context");
+  }
+
+  std::unique_ptr<T, Free> data_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace tern
+
+#endif  // TERN_RUNTIME_ALIGNED_BUFFER_H_

@@ -1,0 +1,84 @@
+// The forward pass: embedding, layers, final norm, head.  Read RunLayer for what
+// the architecture computes.
+//
+// bitnet-b1.58 (Ma et al. 2024, arXiv 2402.17764; 2B4T, arXiv 2504.12285): a
+// Llama layer with an RMSNorm before o_proj and before down_proj (sub-norms),
+// squared ReLU in the feed-forward block, no biases, and linear layers that are
+// ternary with int8 activations.
+#ifndef TERN_RUNTIME_FORWARD_TRANSFORMER_H_
+#define TERN_RUNTIME_FORWARD_TRANSFORMER_H_
+
+#include <tern/model.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "runtime/aligned_buffer.h"
+#include "runtime/forward/linear.h"
+#include "runtime/kv_cache.h"
+#include "runtime/weights.h"
+
+namespace tern {
+
+// The buffers that a chunk of at most max_tokens tokens goes through, named as
+// in llama2.c.  `T` is the number of tokens in the chunk.
+class Workspace {
+ public:
+  Workspace(const ModelConfig& config, std::size_t max_tokens,
+            std::size_t context_length, int num_threads);
+  static std::uint64_t Bytes(const ModelConfig& config, std::size_t max_tokens,
+                             std::size_t context_length, int num_threads);
+
+  std::size_t max_tokens;
+  AlignedBuffer<float> x;    // [T][hidden], the residual stream
+  AlignedBuffer<float> xb;   // [T][max(hidden, heads * head_dim)], normed
+  AlignedBuffer<float> q;    // [T][heads][head_dim]
+  AlignedBuffer<float> k;    // [T][kv_heads][head_dim]
+  AlignedBuffer<float> v;    // [T][kv_heads][head_dim]
+  AlignedBuffer<float> att;  // [T][heads][head_dim], mixed values
+  AlignedBuffer<float> hb;   // [T][ffn], gate, then the gated product
+  AlignedBuffer<float> hb2;  // [T][ffn], up
+  AlignedBuffer<float> out;  // [T][hidden], what a block adds to x
+  AlignedBuffer<float> cosine;     // [T][head_dim / 2]
+  AlignedBuffer<float> sine;       // [T][head_dim / 2]
+  AlignedBuffer<float> scores;     // [threads][heads / kv_heads][context]
+  std::vector<float> frequencies;  // [head_dim / 2], radians a position
+  LinearScratch linear;
+};
+
+// What every step needs to know.
+struct ForwardPass {
+  const ModelConfig& config;
+  const Weights& weights;
+  KvCache& cache;
+  Workspace& work;
+  int num_threads = 1;
+};
+
+// work.x [tokens][hidden] = rows of the embedding.
+void Embed(const ForwardPass& pass, std::span<const Token> tokens) noexcept;
+
+// Cosines and sines of positions [position, position + tokens).
+void PreparePositions(const ForwardPass& pass, std::size_t tokens,
+                      std::size_t position) noexcept;
+
+// One layer: work.x [tokens][hidden] in and out; the keys and values of the
+// tokens go into the cache at `position` and after.
+void RunLayer(const ForwardPass& pass, std::size_t layer, std::size_t tokens,
+              std::size_t position) noexcept;
+
+// All of the above and the final norm: work.x [tokens][hidden] is what the head
+// reads.  tokens.size() <= work.max_tokens, position + tokens.size() <= cache
+// capacity.
+void RunTokens(const ForwardPass& pass, std::span<const Token> tokens,
+               std::size_t position) noexcept;
+
+// logits [tokens][vocab] = head applied to x [tokens][hidden].
+void RunHead(const ForwardPass& pass, const float* x, std::size_t tokens,
+             float* logits) noexcept;
+
+}  // namespace tern
+
+#endif  // TERN_RUNTIME_FORWARD_TRANSFORMER_H_

@@ -1,0 +1,51 @@
+// Keys and values of the tokens so far: for every layer and key/value head the
+// positions lie one after another, so that attention streams through them.
+#ifndef TERN_RUNTIME_KV_CACHE_H_
+#define TERN_RUNTIME_KV_CACHE_H_
+
+#include <tern/model.h>
+#include <tern/session.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "runtime/aligned_buffer.h"
+#include "ternary_kernels/attention.h"
+
+namespace tern {
+
+class KvCache {
+ public:
+  // Takes address space for `capacity` positions; pages come as they are used.
+  KvCache(const ModelConfig& config, std::size_t capacity, KvType type);
+
+  // Stores key and value [head_dim] of one position; different positions or
+  // heads may be stored by different threads at once.
+  void Store(std::size_t layer, std::size_t kv_head, std::size_t position,
+             const float* key, const float* value);
+  [[nodiscard]] kernels::HeadCache Head(std::size_t layer,
+                                        std::size_t kv_head) const;
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
+
+ private:
+  // Index of the first position of a layer's head.
+  [[nodiscard]] std::size_t First(std::size_t layer, std::size_t head) const {
+    return (layer * kv_heads_ + head) * capacity_;
+  }
+  void StoreOne(const float* x, std::size_t index, std::uint8_t* data,
+                float* scales) const;
+
+  kernels::CacheType type_;
+  std::size_t kv_heads_;
+  std::size_t head_dim_;
+  std::size_t capacity_;
+  std::size_t row_bytes_;             // of one position's key
+  AlignedBuffer<std::uint8_t> keys_;  // [layers][kv_heads][capacity][row_bytes]
+  AlignedBuffer<std::uint8_t> values_;
+  AlignedBuffer<float> key_scales_;  // [layers][kv_heads][capacity], kQ8 only
+  AlignedBuffer<float> value_scales_;
+};
+
+}  // namespace tern
+
+#endif  // TERN_RUNTIME_KV_CACHE_H_

@@ -1,0 +1,79 @@
+// The weights of a model in the form that the forward pass reads.
+#ifndef TERN_RUNTIME_WEIGHTS_H_
+#define TERN_RUNTIME_WEIGHTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "packing/ternary_matrix.h"
+#include "runtime/aligned_buffer.h"
+#include "ternary_kernels/dense.h"
+#include "ternary_kernels/ternary_view.h"
+
+namespace tern {
+
+// A matrix of floats as stored.
+struct DenseMatrix {
+  kernels::DenseType type = kernels::DenseType::kF32;
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+  AlignedBuffer<std::uint8_t> data;  // [rows][DenseRowBytes(type, cols)]
+
+  [[nodiscard]] kernels::DenseView View() const {
+    return {type, data.data(), rows, cols};
+  }
+};
+
+// 2-bit codes in tiles (packing/tiles.h) and their multipliers.
+struct TernaryWeights {
+  AlignedBuffer<std::uint8_t> tiles;
+  packing::ScaleGroup group = packing::ScaleGroup::kMatrix;
+  std::size_t block = 0;      // columns a scale covers if group is kBlock
+  std::vector<float> scales;  // as in packing::TernaryMatrix
+};
+
+// One linear layer, W [rows][cols]: ternary or dense.
+struct Linear {
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+  bool is_ternary = false;
+  TernaryWeights ternary;
+  DenseMatrix dense;
+
+  [[nodiscard]] kernels::TernaryView View() const {
+    return {ternary.tiles.data(), rows, cols};
+  }
+  [[nodiscard]] std::uint64_t bytes() const {
+    return is_ternary ? ternary.tiles.bytes() +
+                            ternary.scales.size() * sizeof(float)
+                      : dense.data.bytes();
+  }
+};
+
+struct LayerWeights {
+  std::vector<float> attn_norm;      // [hidden]
+  Linear q, k, v;                    // [heads or kv_heads * head_dim][hidden]
+  std::vector<float> attn_sub_norm;  // [heads * head_dim]
+  Linear o;                          // [hidden][heads * head_dim]
+  std::vector<float> ffn_norm;       // [hidden]
+  Linear gate, up;                   // [ffn][hidden]
+  std::vector<float> ffn_sub_norm;   // [ffn]
+  Linear down;                       // [hidden][ffn]
+};
+
+class Weights {
+ public:
+  DenseMatrix embedding;  // [vocab][hidden]
+  DenseMatrix head;       // [vocab][hidden]; empty if tied to the embedding
+  std::vector<LayerWeights> layers;
+  std::vector<float> output_norm;  // [hidden]
+
+  [[nodiscard]] const DenseMatrix& Head() const {
+    return head.rows != 0 ? head : embedding;
+  }
+};
+
+}  // namespace tern
+
+#endif  // TERN_RUNTIME_WEIGHTS_H_
