@@ -1,0 +1,282 @@
+// The nibble look-up matvec of one target; see matvec.h for the method.
+#if defined(TERN_TERNARY_KERNELS_MATVEC_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TERN_TERNARY_KERNELS_MATVEC_INL_H_
+#undef TERN_TERNARY_KERNELS_MATVEC_INL_H_
+#else
+#define TERN_TERNARY_KERNELS_MATVEC_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include "packing/tiles.h"
+
+#include "ternary_kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tern::kernels {
+namespace HWY_NAMESPACE {
+
+// The four tables of a tile: low part and rest for columns 0, 1, then 2, 3.
+inline constexpr size_t kTableBytes = 16;
+inline constexpr size_t kTileTableBytes = 4 * kTableBytes;
+// An entry is the sum plus this, so that it is not negative.
+inline constexpr int32_t kNibbleOffset = 254;
+inline constexpr int32_t kTileOffset = 2 * kNibbleOffset;
+
+#if TERN_PLAIN_TARGET
+
+// T[c0 + 4 c1] = x0 (c0 - 1) + x1 (c1 - 1) + 254.
+inline void BuildPairTables(int x0, int x1, uint8_t* low, uint8_t* rest) {
+  const int first[4] = {-x0, 0, x0, 0};
+  const int second[4] = {-x1, 0, x1, 0};
+  for (size_t n = 0; n < kTableBytes; ++n) {
+    const int entry = first[n % 4] + second[n / 4] + kNibbleOffset;
+    low[n] = static_cast<uint8_t>(entry & 15);
+    rest[n] = static_cast<uint8_t>(entry >> 4);
+  }
+}
+
+inline void BuildTileTables(const int8_t* x, uint8_t* tables) {
+  BuildPairTables(x[0], x[1], tables, tables + kTableBytes);
+  BuildPairTables(x[2], x[3], tables + 2 * kTableBytes,
+                  tables + 3 * kTableBytes);
+}
+
+// sums[r] for the 64 rows of `groups` tiles.
+inline void SumTiles(const uint8_t* tiles, const uint8_t* tables, size_t groups,
+                     int32_t* sums) {
+  std::fill(sums, sums + packing::kTileRows, 0);
+  for (size_t g = 0; g < groups; ++g) {
+    const uint8_t* table = tables + g * kTileTableBytes;
+    for (size_t r = 0; r < packing::kTileRows; ++r) {
+      const unsigned first = tiles[g * packing::kTileBytes + r] & 15U;
+      const unsigned second = tiles[g * packing::kTileBytes + r] >> 4;
+      sums[r] += table[first] + (table[kTableBytes + first] << 4) +
+                 table[2 * kTableBytes + second] +
+                 (table[3 * kTableBytes + second] << 4) - kTileOffset;
+    }
+  }
+}
+
+#else  // !TERN_PLAIN_TARGET
+
+using D8 = hn::CappedTag<uint8_t, packing::kTileBytes>;
+using D16 = hn::Repartition<uint16_t, D8>;
+using D32 = hn::Repartition<uint32_t, D8>;
+using V8 = hn::Vec<D8>;
+using V16 = hn::Vec<D16>;
+
+inline constexpr size_t kLanes8 = hn::MaxLanes(D8());
+inline constexpr size_t kVectors = packing::kTileBytes / kLanes8;
+
+// A byte holds 17 look-ups of a low part (at most 15 each) and 8 of a rest (at
+// most 31); a tile makes two of each in every byte.
+inline constexpr size_t kLowTiles = 8;
+inline constexpr size_t kRestTiles = 4;
+// 64 tiles of 2 * 508 are 65024, just under 2^16.
+inline constexpr size_t kChunkTiles = 64;
+// 2-4 KiB ahead measured best where the weights stream from memory.
+inline constexpr size_t kPrefetchBytes = 3072;
+
+// Sums of bytes in 16-bit lanes, modulo 2^16: of both bytes of a lane as they
+// stand (even byte + 256 * odd byte) and of the odd byte.  Keeping the even
+// byte's sum itself would take one more operation a fold.
+struct ByteSums {
+  V16 both[kVectors];
+  V16 odd[kVectors];
+
+  HWY_INLINE void Clear() {
+    for (size_t v = 0; v < kVectors; ++v) {
+      both[v] = hn::Zero(D16());
+      odd[v] = hn::Zero(D16());
+    }
+  }
+  HWY_INLINE void Fold(const V8* bytes) {
+    for (size_t v = 0; v < kVectors; ++v) {
+      const V16 lanes = hn::BitCast(D16(), bytes[v]);
+      both[v] = hn::Add(both[v], lanes);
+      odd[v] = hn::Add(odd[v], hn::ShiftRight<8>(lanes));
+    }
+  }
+  HWY_INLINE V16 Even(size_t v) const {
+    return hn::Sub(both[v], hn::ShiftLeft<8>(odd[v]));
+  }
+};
+
+// Look-ups of kTiles tiles, added up in bytes: `low` continues, `rest` starts.
+template <size_t kTiles>
+HWY_INLINE void LookUpTiles(const uint8_t* HWY_RESTRICT tiles,
+                            const uint8_t* HWY_RESTRICT tables, V8* low,
+                            V8* rest) {
+  static_assert(kTiles <= kRestTiles);
+  const D8 d;
+  const V8 nibble = hn::Set(d, 15);
+  for (size_t v = 0; v < kVectors; ++v) rest[v] = hn::Zero(d);
+  for (size_t t = 0; t < kTiles; ++t) {
+    const uint8_t* table = tables + t * kTileTableBytes;
+    const V8 low0 = hn::LoadDup128(d, table);
+    const V8 rest0 = hn::LoadDup128(d, table + kTableBytes);
+    const V8 low1 = hn::LoadDup128(d, table + 2 * kTableBytes);
+    const V8 rest1 = hn::LoadDup128(d, table + 3 * kTableBytes);
+    for (size_t v = 0; v < kVectors; ++v) {
+      const V8 codes =
+          hn::Load(d, tiles + t * packing::kTileBytes + v * kLanes8);
+      const V8 n0 = hn::And(codes, nibble);
+      const V8 n1 = hn::ShiftRight<4>(codes);
+      low[v] = hn::Add(low[v], hn::TableLookupBytes(low0, n0));
+      rest[v] = hn::Add(rest[v], hn::TableLookupBytes(rest0, n0));
+      low[v] = hn::Add(low[v], hn::TableLookupBytes(low1, n1));
+      rest[v] = hn::Add(rest[v], hn::TableLookupBytes(rest1, n1));
+    }
+  }
+}
+
+// sums[row of even byte, then of odd byte, vector after vector] += the tiles'.
+HWY_INLINE void SumChunk(const uint8_t* HWY_RESTRICT tiles,
+                         const uint8_t* HWY_RESTRICT tables, size_t groups,
+                         uint32_t* HWY_RESTRICT even,
+                         uint32_t* HWY_RESTRICT odd) {
+  ByteSums low_sums;
+  ByteSums rest_sums;
+  low_sums.Clear();
+  rest_sums.Clear();
+  V8 low[kVectors];
+  V8 rest[kVectors];
+  size_t g = 0;
+  for (; g + kLowTiles <= groups; g += kLowTiles) {
+    for (size_t v = 0; v < kVectors; ++v) low[v] = hn::Zero(D8());
+    for (size_t t = g; t < g + kLowTiles; t += kRestTiles) {
+      for (size_t p = 0; p < kRestTiles; ++p) {
+        hwy::Prefetch(tiles + (t + p) * packing::kTileBytes + kPrefetchBytes);
+      }
+      LookUpTiles<kRestTiles>(tiles + t * packing::kTileBytes,
+                              tables + t * kTileTableBytes, low, rest);
+      rest_sums.Fold(rest);
+    }
+    low_sums.Fold(low);
+  }
+  for (; g < groups; ++g) {
+    for (size_t v = 0; v < kVectors; ++v) low[v] = hn::Zero(D8());
+    LookUpTiles<1>(tiles + g * packing::kTileBytes,
+                   tables + g * kTileTableBytes, low, rest);
+    rest_sums.Fold(rest);
+    low_sums.Fold(low);
+  }
+  for (size_t v = 0; v < kVectors; ++v) {
+    const V16 even16 =
+        hn::Add(low_sums.Even(v), hn::ShiftLeft<4>(rest_sums.Even(v)));
+    const V16 odd16 =
+        hn::Add(low_sums.odd[v], hn::ShiftLeft<4>(rest_sums.odd[v]));
+    AddWidened(D32(), even16, even + v * kLanes8 / 2);
+    AddWidened(D32(), odd16, odd + v * kLanes8 / 2);
+  }
+}
+
+// sums[r] for the 64 rows of `groups` tiles.
+HWY_INLINE void SumTiles(const uint8_t* HWY_RESTRICT tiles,
+                         const uint8_t* HWY_RESTRICT tables, size_t groups,
+                         int32_t* HWY_RESTRICT sums) {
+  HWY_ALIGN uint32_t even[packing::kTileRows / 2] = {};
+  HWY_ALIGN uint32_t odd[packing::kTileRows / 2] = {};
+  for (size_t g = 0; g < groups; g += kChunkTiles) {
+    SumChunk(tiles + g * packing::kTileBytes, tables + g * kTileTableBytes,
+             std::min(kChunkTiles, groups - g), even, odd);
+  }
+  const int32_t offset = kTileOffset * static_cast<int32_t>(groups);
+  for (size_t r = 0; r < packing::kTileRows; r += 2) {
+    sums[r] = static_cast<int32_t>(even[r / 2]) - offset;
+    sums[r + 1] = static_cast<int32_t>(odd[r / 2]) - offset;
+  }
+}
+
+using D128 = hn::FixedTag<uint8_t, kTableBytes>;
+using V128 = hn::Vec<D128>;
+
+// An entry is A + B, A = 127 + x0 (c0 - 1) and B = 127 + x1 (c1 - 1), each 0 to
+// 254.  `low` and `rest` hold the parts of all A and B of a tile, `a` and `b`
+// the places of those that the 16 entries need.
+HWY_INLINE void BuildPairTables(V128 low, V128 rest, const uint8_t* a,
+                                const uint8_t* b, uint8_t* tables) {
+  const D128 d;
+  const V128 at_a = hn::Load(d, a);
+  const V128 at_b = hn::Load(d, b);
+  const V128 low_sum =
+      hn::Add(hn::TableLookupBytes(low, at_a), hn::TableLookupBytes(low, at_b));
+  const V128 rest_sum = hn::Add(hn::TableLookupBytes(rest, at_a),
+                                hn::TableLookupBytes(rest, at_b));
+  hn::Store(hn::And(low_sum, hn::Set(d, 15)), d, tables);
+  hn::Store(hn::Add(rest_sum, hn::ShiftRight<4>(low_sum)), d,
+            tables + kTableBytes);
+}
+
+// The tables of columns 0 .. 3.
+HWY_INLINE void BuildTileTables(const int8_t* HWY_RESTRICT x,
+                                uint8_t* HWY_RESTRICT tables) {
+  const D128 d;
+  const hn::Repartition<uint32_t, D128> d32;
+  // Bytes 0..3 become 127 - x, 4..7 127 + x, 8..15 127.
+  alignas(16) static constexpr uint8_t kNegated[16] = {255, 255, 255, 255};
+  alignas(16) static constexpr uint8_t kUsed[16] = {255, 255, 255, 255,
+                                                    255, 255, 255, 255};
+  alignas(16) static constexpr uint8_t kPlaces[4][16] = {
+      {0, 8, 4, 8, 0, 8, 4, 8, 0, 8, 4, 8, 0, 8, 4, 8},
+      {1, 1, 1, 1, 8, 8, 8, 8, 5, 5, 5, 5, 8, 8, 8, 8},
+      {2, 8, 6, 8, 2, 8, 6, 8, 2, 8, 6, 8, 2, 8, 6, 8},
+      {3, 3, 3, 3, 8, 8, 8, 8, 7, 7, 7, 7, 8, 8, 8, 8}};
+  uint32_t four = 0;
+  hwy::CopyBytes<sizeof(four)>(x, &four);
+  const V128 values =
+      hn::And(hn::BitCast(d, hn::Set(d32, four)), hn::Load(d, kUsed));
+  const V128 negated = hn::Load(d, kNegated);
+  const V128 signed_values = hn::Sub(hn::Xor(values, negated), negated);
+  const V128 parts = hn::Add(signed_values, hn::Set(d, 127));
+  const V128 low = hn::And(parts, hn::Set(d, 15));
+  const V128 rest = hn::ShiftRight<4>(parts);
+  BuildPairTables(low, rest, kPlaces[0], kPlaces[1], tables);
+  BuildPairTables(low, rest, kPlaces[2], kPlaces[3], tables + 2 * kTableBytes);
+}
+
+#endif  // TERN_PLAIN_TARGET
+
+inline void BuildTables(const int8_t* x, size_t cols, uint8_t* tables) {
+  const size_t whole = cols / packing::kTileCols * packing::kTileCols;
+  for (size_t c = 0; c < whole; c += packing::kTileCols) {
+    BuildTileTables(x + c, tables + c / packing::kTileCols * kTileTableBytes);
+  }
+  // Padding columns have code 1, weight 0: any x would do, but the offset of
+  // every tile must be there.
+  for (size_t c = whole; c < packing::PaddedCols(cols);
+       c += packing::kTileCols) {
+    int8_t last[packing::kTileCols] = {};
+    if (c < cols) std::copy(x + c, x + cols, last);
+    BuildTileTables(last, tables + c / packing::kTileCols * kTileTableBytes);
+  }
+}
+
+// sums[0, rows) of `groups` tiles in each strip of 64 rows; the strips lie
+// `strip_bytes` apart.
+inline void SumStrips(const uint8_t* tiles, size_t strip_bytes,
+                      const uint8_t* tables, size_t groups, size_t rows,
+                      int32_t* sums) {
+  for (; rows >= packing::kTileRows; rows -= packing::kTileRows) {
+    SumTiles(tiles, tables, groups, sums);
+    tiles += strip_bytes;
+    sums += packing::kTileRows;
+  }
+  if (rows != 0) {
+    int32_t last[packing::kTileRows];
+    SumTiles(tiles, tables, groups, last);
+    std::copy(last, last + rows, sums);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tern::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // TERN_TERNARY_KERNELS_MATVEC_INL_H_

@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "packing/tiles.h"
+#include "ternary_kernels/activations.h"
+#include "ternary_kernels/matmul.h"
+#include "ternary_kernels/matvec.h"
+#include "ternary_kernels/reference.h"
+#include "ternary_kernels/targets.h"
+#include "ternary_kernels/ternary_view.h"
+
+namespace tern::kernels {
+namespace {
+
+// Three strips, the last one short; columns that fill no padding.
+constexpr std::size_t kRows = 130;
+constexpr std::size_t kCols = 387;
+
+// The unit of aligned storage.
+struct alignas(packing::kTileBytes) Line {
+  std::uint8_t bytes[packing::kTileBytes];
+};
+using Lines = std::vector<Line>;
+
+Lines LinesFor(std::size_t bytes) {
+  return Lines(bytes / sizeof(Line) + 1);  // value-initialised
+}
+
+// Numerical Recipes' generator; its high bits are the good ones.
+class Random {
+ public:
+  std::uint32_t Next() {
+    state_ = state_ * 1664525U + 1013904223U;
+    return state_ >> 16;
+  }
+
+ private:
+  std::uint32_t state_ = 1;
+};
+
+// Codes 0, 1, 2 everywhere, padding too: nothing may depend on it.
+Lines RandomTiles(Random& random) {
+  Lines tiles = LinesFor(packing::TilesBytes(kRows, kCols));
+  for (Line& tile : tiles) {
+    for (std::uint8_t& byte : tile.bytes) {
+      for (unsigned shift = 0; shift < 8; shift += 2) {
+        byte = static_cast<std::uint8_t>(byte | random.Next() % 3 << shift);
+      }
+    }
+  }
+  return tiles;
+}
+
+// Fills q [tokens][kCols]; false where the reference quantises differently.
+bool Quantize(Random& random, std::vector<std::int8_t>& q) {
+  std::vector<float> x(kCols);
+  std::vector<std::int8_t> expected(kCols);
+  for (std::size_t at = 0; at < q.size(); at += kCols) {
+    for (float& value : x) {
+      value = static_cast<float>(random.Next()) - 32768.0F;
+    }
+    const float scale = QuantizeActivations(x.data(), kCols, &q[at]);
+    if (scale !=
+            reference::QuantizeActivations(x.data(), kCols, expected.data()) ||
+        !std::equal(expected.begin(), expected.end(), &q[at])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool SelfTest() {
+  Random random;
+  const Lines tiles = RandomTiles(random);
+  const TernaryView w = {tiles.front().bytes, kRows, kCols};
+  const std::size_t tokens = TokenTile();
+  std::vector<std::int8_t> q(tokens * kCols);
+  if (!Quantize(random, q)) return false;
+
+  std::vector<std::int32_t> expected(tokens * kRows);
+  std::vector<std::int32_t> each(expected.size());
+  Lines tables = LinesFor(NibbleTableBytes(kCols));
+  for (std::size_t t = 0; t < tokens; ++t) {
+    const std::int8_t* x = &q[t * kCols];
+    reference::MatVec(w, x, 0, kRows, 0, kCols, &expected[t * kRows]);
+    BuildNibbleTables(x, kCols, tables.front().bytes);
+    MatVec(w, tables.front().bytes, 0, kRows, 0, kCols, &each[t * kRows]);
+  }
+  std::vector<std::int32_t> together(expected.size());
+  Lines scratch = LinesFor(MatMulScratchBytes(kRows));
+  MatMul(w,
+         {.x = q.data(),
+          .x_stride = kCols,
+          .tokens = tokens,
+          .row_begin = 0,
+          .row_end = kRows,
+          .col_begin = 0,
+          .col_end = kCols,
+          .sums = together.data(),
+          .sums_stride = kRows},
+         scratch.front().bytes);
+  return each == expected && together == expected;
+}
+
+}  // namespace tern::kernels

@@ -1,0 +1,51 @@
+// What Highway 1.0.3 lacks and more than one kernel needs, for one target.
+// Included once per target, after hwy/highway.h.
+#if defined(TERN_TERNARY_KERNELS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef TERN_TERNARY_KERNELS_SIMD_INL_H_
+#undef TERN_TERNARY_KERNELS_SIMD_INL_H_
+#else
+#define TERN_TERNARY_KERNELS_SIMD_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+
+#include <hwy/highway.h>
+
+// The baseline of x86 is HWY_SCALAR with g++ 12 (vectors of one lane, which
+// have no byte shuffle) and HWY_EMU128 with clang (arrays); plain loops serve
+// both better.
+#undef TERN_PLAIN_TARGET
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+#define TERN_PLAIN_TARGET 1
+#else
+#define TERN_PLAIN_TARGET 0
+#endif
+
+#if !TERN_PLAIN_TARGET
+
+HWY_BEFORE_NAMESPACE();
+namespace tern::kernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// acc[0, N) += v[0, N) and acc[N, 2N) += v[N, 2N), widened to 32 bits (N lanes
+// a 32-bit vector).  `acc` is aligned to a vector.
+template <class D32, class V16>
+HWY_INLINE void AddWidened(D32 d32, V16 v, hn::TFromD<D32>* HWY_RESTRICT acc) {
+  const hn::Repartition<hwy::MakeNarrow<hn::TFromD<D32>>, D32> d16;
+  const size_t lanes = hn::Lanes(d32);
+  const auto low = hn::PromoteTo(d32, hn::LowerHalf(v));
+  const auto high =
+      hn::PromoteTo(d32, hn::UpperHalf(hn::Half<decltype(d16)>(), v));
+  hn::Store(hn::Add(hn::Load(d32, acc), low), d32, acc);
+  hn::Store(hn::Add(hn::Load(d32, acc + lanes), high), d32, acc + lanes);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tern::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // !TERN_PLAIN_TARGET
+
+#endif  // TERN_TERNARY_KERNELS_SIMD_INL_H_
