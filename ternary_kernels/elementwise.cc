@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "packing/half.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ternary_kernels/elementwise.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
@@ -93,15 +95,20 @@ void RotateHead(const float* cosine, const float* sine, std::size_t head_dim,
 }
 
 void StoreF16(const float* x, std::size_t size, std::uint16_t* out) {
+  std::size_t i = 0;
+// Highway 1.0.3 truncates where the CPU has no conversion instruction (SSSE3,
+// SSE4, scalar): there the plain integer code below does all of it.
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3 || \
+    HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_NEON
   const DF d;
   const hn::Rebind<hwy::float16_t, DF> d16;
   const std::size_t lanes = hn::Lanes(d);
   auto* halves = reinterpret_cast<hwy::float16_t*>(out);
-  std::size_t i = 0;
   for (; i + lanes <= size; i += lanes) {
     hn::StoreU(hn::DemoteTo(d16, hn::LoadU(d, x + i)), d16, halves + i);
   }
-  for (; i < size; ++i) F32ToF16(x[i], halves + i);
+#endif
+  for (; i < size; ++i) out[i] = packing::F32ToF16(x[i]);
 }
 
 float StoreQ8(const float* x, std::size_t size, std::int8_t* out) {

@@ -46,11 +46,6 @@ HWY_INLINE float F16ToF32(const void* HWY_RESTRICT p) {
   std::memcpy(&half, p, sizeof(half));
   return hn::GetLane(hn::PromoteTo(d, hn::LoadU(d16, &half)));
 }
-HWY_INLINE void F32ToF16(float value, hwy::float16_t* HWY_RESTRICT out) {
-  const hn::CappedTag<float, 1> d;
-  const hn::Rebind<hwy::float16_t, decltype(d)> d16;
-  hn::StoreU(hn::DemoteTo(d16, hn::Set(d, value)), d16, out);
-}
 
 // The last count < Lanes(d) elements from p, as float32; the rest are zero.
 template <class T>

@@ -150,6 +150,6 @@ TEST_P(LayerTest, QuantiserAndIntegerProductAreExact) {
 
 INSTANTIATE_TEST_SUITE_P(
     Models, LayerTest, ::testing::ValuesIn(LayerCases()),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& test) { return test.param.name; });
 
 }  // namespace tern::testing

@@ -187,8 +187,8 @@ INSTANTIATE_TEST_SUITE_P(Models, Ternary,
                          ::testing::Values("books-14m-packed",
                                            "books-14m-master",
                                            "books-79m-packed"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& test) {
+                           std::string name = test.param;
                            std::erase(name, '-');
                            return name;
                          });
