@@ -3,15 +3,16 @@
 #include <tern/model.h>
 
 #include <atomic>
-#include <cmath>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "packing/tiles.h"
 #include "runtime/checkpoint/checkpoint.h"
+#include "runtime/files/finite.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
 #include "runtime/weights.h"
@@ -50,20 +51,16 @@ DenseMatrix LoadDense(const StoredTensor& tensor) {
   matrix.rows = tensor.shape[0];
   matrix.cols = tensor.shape[1];
   matrix.data = AlignedBuffer<std::uint8_t>(tensor.bytes);
-  tensor.file->Read(tensor.offset, {matrix.data.data(), matrix.data.size()});
+  const std::span<std::uint8_t> bytes(matrix.data.data(), matrix.data.size());
+  tensor.file->Read(tensor.offset, bytes);
+  files::RequireFinite(tensor, bytes);
   return matrix;
 }
 
 std::vector<float> LoadNorm(const StoredTensor& tensor) {
+  files::RequireFinite(tensor, tensor.ReadAll());
   std::vector<float> weight(tensor.ElementCount());
   files::ReadFloats(tensor, 0, 1, weight.data());
-  for (std::size_t i = 0; i < weight.size(); ++i) {
-    if (!std::isfinite(weight[i])) {
-      throw Error(ErrorCode::kMalformed,
-                  tensor.Place() + ": element " + std::to_string(i) +
-                      " is not finite; the file is damaged, get it again");
-    }
-  }
   return weight;
 }
 
