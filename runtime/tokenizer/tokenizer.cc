@@ -1,0 +1,107 @@
+#include <algorithm>
+#include <utility>
+
+#include <tern/error.h>
+#include <tern/tokenizer.h>
+
+#include "runtime/files/gguf.h"
+#include "runtime/tokenizer/tokenizer_gguf.h"
+#include "runtime/tokenizer/tokenizer_impl.h"
+#include "runtime/tokenizer/tokenizer_json.h"
+
+namespace tern {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void RefuseSentencePiece(const fs::path& path) {
+  throw Error(ErrorCode::kUnsupported,
+              path.string() +
+                  ": a SentencePiece model, which tern does not read; it needs "
+                  "a byte-level BPE tokenizer.json or a GGUF file");
+}
+
+Tokenizer LoadFromDirectory(const fs::path& directory) {
+  if (fs::exists(directory / "tokenizer.json")) {
+    return tokenizer::LoadJsonTokenizer(directory / "tokenizer.json");
+  }
+  if (fs::exists(directory / "tokenizer.model")) {
+    RefuseSentencePiece(directory / "tokenizer.model");
+  }
+  throw Error(ErrorCode::kNotFound,
+              directory.string() +
+                  ": no tokenizer.json in this directory; copy the one that "
+                  "was published with the model there");
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::Load(const fs::path& path) {
+  std::error_code ignored;  // no such file, no permission: Error just below
+  if (!fs::exists(path, ignored)) {
+    throw Error(ErrorCode::kNotFound,
+                path.string() +
+                    ": no such file; give a GGUF file, a "
+                    "tokenizer.json or a directory that holds one");
+  }
+  if (fs::is_directory(path, ignored)) return LoadFromDirectory(path);
+  if (path.extension() == ".json") return tokenizer::LoadJsonTokenizer(path);
+  if (path.extension() == ".model") RefuseSentencePiece(path);
+  if (path.extension() == ".safetensors") {
+    return LoadFromDirectory(path.has_parent_path() ? path.parent_path() : ".");
+  }
+  if (files::IsGguf(path)) {
+    return tokenizer::MakeGgufTokenizer(files::ReadGguf(path));
+  }
+  throw Error(ErrorCode::kUnsupported,
+              path.string() +
+                  ": not a tokenizer; give a GGUF file, a "
+                  "tokenizer.json or a directory that holds one");
+}
+
+Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl)
+    : impl_(std::move(impl)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+std::vector<Token> Tokenizer::Encode(std::string_view text,
+                                     EncodeOptions options) const {
+  return impl_->Encode(text, options);
+}
+
+std::string Tokenizer::Decode(std::span<const Token> tokens) const {
+  std::string text;
+  for (const Token token : tokens) text += impl_->Bytes(token);
+  return text;
+}
+
+std::string Tokenizer::Decode(Token token) const {
+  return std::string(impl_->Bytes(token));
+}
+
+std::size_t Tokenizer::vocab_size() const { return impl_->vocabulary().size(); }
+
+std::optional<Token> Tokenizer::bos() const { return impl_->bos(); }
+
+bool Tokenizer::adds_bos() const { return impl_->adds_bos(); }
+
+std::span<const Token> Tokenizer::end_tokens() const {
+  return impl_->end_tokens();
+}
+
+bool Tokenizer::IsEndOfText(Token token) const {
+  const auto ends = end_tokens();
+  return std::binary_search(ends.begin(), ends.end(), token);
+}
+
+bool Tokenizer::IsSpecial(Token token) const {
+  return token >= 0 && static_cast<std::size_t>(token) < vocab_size() &&
+         impl_->vocabulary().Kind(token) == tokenizer::TokenKind::kControl;
+}
+
+const std::string& Tokenizer::description() const {
+  return impl_->description();
+}
+
+}  // namespace tern

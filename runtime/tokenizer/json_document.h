@@ -1,0 +1,63 @@
+// A JSON file, with Errors that name the file and the key.
+#ifndef TERN_RUNTIME_TOKENIZER_JSON_DOCUMENT_H_
+#define TERN_RUNTIME_TOKENIZER_JSON_DOCUMENT_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "runtime/tokenizer/tokenizer_spec.h"
+
+namespace tern::tokenizer {
+
+// One value within a JSON file and the way to it ("model.merges[3]").
+// Everything it gives refers to the document, which must outlive it.
+class JsonNode {
+ public:
+  JsonNode(const nlohmann::json& value, std::string file, std::string key)
+      : value_(&value), file_(std::move(file)), key_(std::move(key)) {}
+
+  [[nodiscard]] const nlohmann::json& value() const { return *value_; }
+  [[nodiscard]] const std::string& file() const { return file_; }
+  [[nodiscard]] const std::string& key() const { return key_; }
+
+  // A member of an object; nullopt if it is absent or null.
+  [[nodiscard]] std::optional<JsonNode> Find(const char* name) const;
+  // The same; throws Error (kMalformed) if it is absent or null.
+  [[nodiscard]] JsonNode Require(const char* name) const;
+  // An element of an array.
+  [[nodiscard]] JsonNode At(std::size_t index) const;
+
+  // Each throws Error (kMalformed) if the value is of another type.
+  [[nodiscard]] const std::string& String() const;
+  [[nodiscard]] bool Bool() const;
+  // A token id: an integer in [0, limit).
+  [[nodiscard]] Token Id(std::size_t limit) const;
+  void RequireObject() const;
+  void RequireArray() const;
+
+  // Throws Error (kUnsupported) for a member that is not among `names`: what is
+  // not known could change a result.
+  void AllowOnly(std::initializer_list<std::string_view> names) const;
+  // "`value` WHY": throws Error (kUnsupported).
+  [[noreturn]] void RefuseValue(const std::string& why) const;
+
+ private:
+  [[noreturn]] void RefuseType(const char* wanted) const;
+
+  const nlohmann::json* value_;
+  std::string file_;
+  std::string key_;
+};
+
+// Throws Error (kMalformed) naming the byte at which it stops being JSON.
+[[nodiscard]] nlohmann::json ReadJson(const std::filesystem::path& path,
+                                      std::uint64_t max_bytes);
+
+}  // namespace tern::tokenizer
+
+#endif  // TERN_RUNTIME_TOKENIZER_JSON_DOCUMENT_H_

@@ -1,0 +1,204 @@
+#include "runtime/tokenizer/tokenizer_gguf.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "runtime/tokenizer/byte_level.h"
+#include "runtime/tokenizer/tokenizer_impl.h"
+#include "runtime/tokenizer/tokenizer_spec.h"
+
+namespace tern::tokenizer {
+namespace {
+
+constexpr const char* kModel = "tokenizer.ggml.model";
+constexpr const char* kPre = "tokenizer.ggml.pre";
+constexpr const char* kTokens = "tokenizer.ggml.tokens";
+constexpr const char* kTokenType = "tokenizer.ggml.token_type";
+constexpr const char* kMerges = "tokenizer.ggml.merges";
+constexpr const char* kAddBos = "tokenizer.ggml.add_bos_token";
+constexpr const char* kAddEos = "tokenizer.ggml.add_eos_token";
+
+void CheckModel(const files::GgufFile& file, const std::string& name) {
+  const std::string* model = file.String(kModel);
+  if (model == nullptr) {
+    Refuse(ErrorCode::kNotFound, name, kModel,
+           "missing, so the file has no tokenizer; use a complete GGUF file");
+  }
+  if (*model != "gpt2") {
+    Refuse(
+        ErrorCode::kUnsupported, name, kModel,
+        Quoted(*model) + " is not known; tern reads 'gpt2' (byte-level BPE)");
+  }
+}
+
+struct FoundPreTokenizer {
+  const PreTokenizer* kind;
+  std::string origin;  // for the description; empty if the file names it
+};
+
+FoundPreTokenizer FindPreTokenizer(const files::GgufFile& file,
+                                   const std::string& name) {
+  if (const std::string* pre = file.String(kPre)) {
+    const PreTokenizer* kind = FindPreTokenizerByGgufName(*pre);
+    if (kind != nullptr) return {kind, ""};
+    Refuse(ErrorCode::kUnsupported, name, kPre,
+           Quoted(*pre) + " is not known; tern knows 'llama-bpe'");
+  }
+  // microsoft/bitnet-b1.58-2B-4T-gguf lacks the key.  All models of this
+  // architecture use Llama 3's tokenizer; a guess of the GPT-2 rule costs a
+  // third of the perplexity's worth.
+  const std::string* architecture = file.String("general.architecture");
+  if (architecture != nullptr && *architecture == "bitnet-b1.58") {
+    return {FindPreTokenizerByGgufName("llama-bpe"),
+            ", inferred from the architecture because " + std::string(kPre) +
+                " is missing"};
+  }
+  Refuse(ErrorCode::kUnsupported, name, kPre,
+         "missing, and the architecture does not tell; convert the model again "
+         "with a converter that writes it");
+}
+
+// Values of tokenizer.ggml.token_type.
+std::optional<TokenKind> KindOfType(std::int64_t type) {
+  switch (type) {
+    case 1:
+      return TokenKind::kText;
+    case 3:
+      return TokenKind::kControl;
+    case 4:
+      return TokenKind::kAdded;
+    case 5:
+      return TokenKind::kUnused;
+    default:  // 2 unknown, 6 byte: of SentencePiece vocabularies
+      return std::nullopt;
+  }
+}
+
+std::vector<std::int64_t> TokenTypes(const files::GgufFile& file,
+                                     const std::string& name) {
+  const auto found = file.metadata.find(kTokenType);
+  if (found == file.metadata.end()) {
+    Refuse(ErrorCode::kNotFound, name, kTokenType,
+           "missing, so control tokens cannot be told from text; convert the "
+           "model again");
+  }
+  using Signed = std::vector<std::int64_t>;
+  using Unsigned = std::vector<std::uint64_t>;
+  if (const auto* types = std::get_if<Signed>(&found->second)) return *types;
+  if (const auto* types = std::get_if<Unsigned>(&found->second)) {
+    return {types->begin(), types->end()};
+  }
+  Refuse(ErrorCode::kMalformed, name, kTokenType,
+         "not an array of integers; convert the model again");
+}
+
+const std::vector<std::string>& RequireStrings(const files::GgufFile& file,
+                                               const std::string& name,
+                                               const char* key) {
+  const std::vector<std::string>* strings = file.Strings(key);
+  if (strings == nullptr) {
+    Refuse(ErrorCode::kNotFound, name, key,
+           "missing; use a complete GGUF file");
+  }
+  return *strings;
+}
+
+void ReadTokens(const files::GgufFile& file, TokenizerSpec& spec) {
+  const auto& names = RequireStrings(file, spec.file, kTokens);
+  const std::vector<std::int64_t> types = TokenTypes(file, spec.file);
+  if (types.size() != names.size()) {
+    Refuse(ErrorCode::kMalformed, spec.file, kTokenType,
+           std::to_string(types.size()) + " types for " +
+               std::to_string(names.size()) +
+               " tokens; convert the model "
+               "again");
+  }
+  spec.tokens.reserve(names.size());
+  for (std::size_t id = 0; id < names.size(); ++id) {
+    const auto kind = KindOfType(types[id]);
+    if (!kind.has_value()) {
+      Refuse(ErrorCode::kUnsupported, spec.file,
+             std::string(kTokenType) + "[" + std::to_string(id) + "]",
+             "type " + std::to_string(types[id]) +
+                 " is not known in a byte-level vocabulary; tern knows 1 "
+                 "(normal), 3 (control), 4 (user-defined), 5 (unused)");
+    }
+    SpecToken token{.bytes = names[id], .kind = *kind};
+    if (token.kind == TokenKind::kText) SpellOut(token);
+    spec.tokens.push_back(std::move(token));
+  }
+}
+
+void ReadMerges(const files::GgufFile& file, TokenizerSpec& spec) {
+  const auto& merges = RequireStrings(file, spec.file, kMerges);
+  spec.merges.reserve(merges.size());
+  for (std::size_t rank = 0; rank < merges.size(); ++rank) {
+    spec.merges.push_back(SplitMerge(spec, rank, merges[rank]));
+  }
+}
+
+std::optional<Token> TokenId(const files::GgufFile& file,
+                             const TokenizerSpec& spec, const char* which) {
+  const std::string key = "tokenizer.ggml." + std::string(which) + "_token_id";
+  const std::optional<std::uint64_t> id = file.Unsigned(key);
+  if (!id.has_value()) return std::nullopt;
+  if (*id >= spec.tokens.size()) {
+    Refuse(ErrorCode::kMalformed, spec.file, key,
+           std::to_string(*id) + " is not below the vocabulary's size " +
+               std::to_string(spec.tokens.size()) +
+               "; convert the model again");
+  }
+  return static_cast<Token>(*id);
+}
+
+void ReadSpecialTokens(const files::GgufFile& file, TokenizerSpec& spec) {
+  spec.bos = TokenId(file, spec, "bos");
+  if (!spec.bos.has_value()) {
+    spec.bos = FindControlToken(spec, "<|begin_of_text|>");
+  }
+  const std::optional<bool> add_bos = file.Bool(kAddBos);
+  if (add_bos.value_or(false) && !spec.bos.has_value()) {
+    Refuse(ErrorCode::kMalformed, spec.file, kAddBos,
+           "true, but there is no tokenizer.ggml.bos_token_id; convert the "
+           "model again");
+  }
+  spec.adds_bos = add_bos.value_or(spec.pre_tokenizer->gguf_adds_bos) &&
+                  spec.bos.has_value();
+  if (file.Bool(kAddEos).value_or(false)) {
+    Refuse(ErrorCode::kUnsupported, spec.file, kAddEos,
+           "true, and tern adds no token at the end of a text; convert the "
+           "model again without it");
+  }
+  for (const char* which : {"eos", "eot", "eom"}) {
+    if (const auto token = TokenId(file, spec, which)) {
+      spec.end_tokens.push_back(*token);
+    }
+  }
+  AddEndTokensByName(spec);
+}
+
+}  // namespace
+
+Tokenizer MakeGgufTokenizer(const files::GgufFile& file) {
+  TokenizerSpec spec;
+  spec.file = file.path.string();
+  spec.tokens_key = kTokens;
+  spec.merges_key = kMerges;
+  CheckModel(file, spec.file);
+  const FoundPreTokenizer pre = FindPreTokenizer(file, spec.file);
+  spec.pre_tokenizer = pre.kind;
+  spec.ignore_merges = pre.kind->gguf_ignore_merges;
+  ReadTokens(file, spec);
+  ReadMerges(file, spec);
+  ReadSpecialTokens(file, spec);
+  Describe(spec, pre.origin);
+  return Tokenizer(std::make_unique<const Tokenizer::Impl>(spec));
+}
+
+}  // namespace tern::tokenizer

@@ -1,0 +1,82 @@
+#include "runtime/tokenizer/tokenizer_spec.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#include "runtime/tokenizer/byte_level.h"
+
+namespace tern::tokenizer {
+
+void Refuse(ErrorCode code, const std::string& file, const std::string& key,
+            const std::string& message) {
+  throw Error(code, file + ": " + key + ": " + message);
+}
+
+std::string Quoted(std::string_view value) {
+  constexpr std::size_t kLongest = 60;
+  std::string quoted = "'";
+  for (const char c : value.substr(0, kLongest)) {
+    const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+    quoted.push_back(is_control ? '?' : c);
+  }
+  return quoted + (value.size() > kLongest ? "...'" : "'");
+}
+
+void SpellOut(SpecToken& token) {
+  if (auto bytes = BytesOfSpelling(token.bytes)) {
+    token.bytes = *std::move(bytes);
+  } else {
+    token.kind = TokenKind::kUnused;
+  }
+}
+
+MergeSpelling SplitMerge(const TokenizerSpec& spec, std::size_t rank,
+                         std::string_view merge) {
+  const std::size_t space = merge.find(' ');
+  if (space == std::string_view::npos ||
+      merge.find(' ', space + 1) != std::string_view::npos) {
+    Refuse(ErrorCode::kMalformed, spec.file,
+           spec.merges_key + "[" + std::to_string(rank) + "]",
+           Quoted(merge) +
+               " is not two tokens with a space between; convert the model "
+               "again");
+  }
+  return {.left = merge.substr(0, space), .right = merge.substr(space + 1)};
+}
+
+std::optional<Token> FindControlToken(const TokenizerSpec& spec,
+                                      std::string_view text) {
+  for (std::size_t id = 0; id < spec.tokens.size(); ++id) {
+    const SpecToken& token = spec.tokens[id];
+    if (token.kind == TokenKind::kControl && token.bytes == text) {
+      return static_cast<Token>(id);
+    }
+  }
+  return std::nullopt;
+}
+
+void AddEndTokensByName(TokenizerSpec& spec) {
+  constexpr std::array<std::string_view, 5> kNames = {
+      "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|im_end|>",
+      "<|endoftext|>"};
+  std::vector<Token>& ends = spec.end_tokens;
+  for (const std::string_view name : kNames) {
+    if (const auto token = FindControlToken(spec, name)) {
+      ends.push_back(*token);
+    }
+  }
+  std::sort(ends.begin(), ends.end());
+  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+}
+
+void Describe(TokenizerSpec& spec, std::string_view origin) {
+  spec.description = "byte-level BPE, pre-tokenizer ";
+  spec.description.append(spec.pre_tokenizer->name).append(origin);
+  spec.description += "; " + std::to_string(spec.tokens.size()) + " tokens, " +
+                      std::to_string(spec.merges.size()) + " merges; from " +
+                      spec.file;
+}
+
+}  // namespace tern::tokenizer

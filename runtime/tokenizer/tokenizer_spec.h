@@ -1,0 +1,86 @@
+// What a tokenizer file says, whatever its format: the readers
+// (tokenizer_json, tokenizer_gguf) fill it, Tokenizer::Impl is made from it.
+#ifndef TERN_RUNTIME_TOKENIZER_TOKENIZER_SPEC_H_
+#define TERN_RUNTIME_TOKENIZER_TOKENIZER_SPEC_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tern/error.h>
+#include <tern/tokenizer.h>
+
+#include "runtime/tokenizer/split.h"
+
+namespace tern::tokenizer {
+
+enum class TokenKind : std::uint8_t {
+  kText,     // made by BPE
+  kAdded,    // ordinary text, but found before BPE
+  kControl,  // special: found only where the caller asks for it
+  kUnused,   // never made from text; decodes to its own name
+};
+
+struct SpecToken {
+  std::string bytes;  // what it decodes to, no longer in byte-level spelling
+  TokenKind kind = TokenKind::kText;
+  // Added tokens that Hugging Face looks for in the normalized text, that is,
+  // after the others.  (There is no normalizer: only the order matters.)
+  bool after_normalizer = false;
+};
+
+// The two halves of a merge in byte-level spelling.
+struct MergeSpelling {
+  std::string_view left;
+  std::string_view right;
+};
+
+struct TokenizerSpec {
+  std::string file;                   // for messages
+  std::string tokens_key;             // where the file lists its tokens
+  std::string merges_key;             // and its merges
+  std::vector<SpecToken> tokens;      // by id
+  std::vector<MergeSpelling> merges;  // by rank; point into the reader's data
+  const PreTokenizer* pre_tokenizer = nullptr;
+  bool ignore_merges = false;
+  std::optional<Token> bos;
+  bool adds_bos = false;
+  std::vector<Token> end_tokens;  // sorted, each once
+  std::string description;
+};
+
+// Throws Error `FILE: KEY: MESSAGE`.
+[[noreturn]] void Refuse(ErrorCode code, const std::string& file,
+                         const std::string& key, const std::string& message);
+
+// `value` for a message: one line, not too long.
+[[nodiscard]] std::string Quoted(std::string_view value);
+
+// Replaces the byte-level spelling in token.bytes by the bytes.  A token with a
+// character that spells no byte cannot come from text: it keeps its name and
+// becomes kUnused.
+void SpellOut(SpecToken& token);
+
+// The halves of "a b"; throws Error if there is not exactly one space.
+[[nodiscard]] MergeSpelling SplitMerge(const TokenizerSpec& spec,
+                                       std::size_t rank,
+                                       std::string_view merge);
+
+// The kControl token of this text.
+[[nodiscard]] std::optional<Token> FindControlToken(const TokenizerSpec& spec,
+                                                    std::string_view text);
+
+// Adds the control tokens that end a turn or a text by their well-known names.
+// Published files leave some undeclared: microsoft/bitnet-b1.58-2B-4T-gguf
+// says nothing of <|eot_id|>, which its turns end with.  Then sorts.
+void AddEndTokensByName(TokenizerSpec& spec);
+
+// Sets spec.description; `origin` follows the pre-tokenizer's name.
+void Describe(TokenizerSpec& spec, std::string_view origin);
+
+}  // namespace tern::tokenizer
+
+#endif  // TERN_RUNTIME_TOKENIZER_TOKENIZER_SPEC_H_

@@ -1,0 +1,57 @@
+// The tokens of a vocabulary: their bytes by id, and ids by bytes.
+#ifndef TERN_RUNTIME_TOKENIZER_VOCABULARY_H_
+#define TERN_RUNTIME_TOKENIZER_VOCABULARY_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tern/tokenizer.h>
+
+#include "runtime/tokenizer/tokenizer_spec.h"
+
+namespace tern::tokenizer {
+
+// Good enough for open addressing; not against an adversary.
+[[nodiscard]] std::uint64_t HashBytes(std::string_view bytes);
+
+class Vocabulary {
+ public:
+  // Throws Error if two tokens that text can become have the same bytes, or if
+  // one of the 256 bytes has no token, so that some text could not be encoded.
+  explicit Vocabulary(const TokenizerSpec& spec);
+
+  [[nodiscard]] std::size_t size() const { return kinds_.size(); }
+  // `token` must be within the vocabulary.
+  [[nodiscard]] std::string_view Bytes(Token token) const;
+  [[nodiscard]] TokenKind Kind(Token token) const;
+
+  // The token that BPE may use for these bytes, -1 if there is none.
+  [[nodiscard]] Token Find(std::string_view bytes) const;
+  [[nodiscard]] Token ByteToken(unsigned char byte) const {
+    return byte_tokens_[byte];
+  }
+  // Bytes of the longest token that Find can give.
+  [[nodiscard]] std::size_t longest() const { return longest_; }
+
+ private:
+  // False if these bytes are there already.
+  bool Insert(Token token);
+  // Where `bytes` are, or the free slot where they would be.
+  [[nodiscard]] std::size_t Slot(std::string_view bytes) const;
+  void InsertAll(const TokenizerSpec& spec);
+
+  std::string bytes_;                 // of all tokens, one after another
+  std::vector<std::size_t> offsets_;  // [size + 1] into bytes_
+  std::vector<TokenKind> kinds_;
+  std::vector<Token> slots_;  // open addressing, a power of two; -1: free
+  std::array<Token, 256> byte_tokens_{};
+  std::size_t longest_ = 0;
+};
+
+}  // namespace tern::tokenizer
+
+#endif  // TERN_RUNTIME_TOKENIZER_VOCABULARY_H_
