@@ -17,11 +17,10 @@ namespace tern::files {
 
 // A metadata value.  Integers of every width become int64 or uint64, floats
 // double; arrays keep one element type.
-using GgufValue =
-    std::variant<bool, std::int64_t, std::uint64_t, double, std::string,
-                 std::vector<std::int64_t>, std::vector<std::uint64_t>,
-                 std::vector<double>, std::vector<bool>,
-                 std::vector<std::string>>;
+using GgufValue = std::variant<bool, std::int64_t, std::uint64_t, double,
+                               std::string, std::vector<std::int64_t>,
+                               std::vector<std::uint64_t>, std::vector<double>,
+                               std::vector<bool>, std::vector<std::string>>;
 
 struct GgufFile {
   std::filesystem::path path;

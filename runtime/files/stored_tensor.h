@@ -14,15 +14,18 @@ namespace tern::files {
 
 // Element types and block layouts that some reader understands.
 enum class StoredType {
-  kF32, kF16, kBf16,  // plain floats
-  kU8,                // bytes: packed ternary in Hugging Face layout
-  kQ8_0,              // ggml blocks of 32
-  kI2S, kTq2_0,       // ternary, packing/i2_s.h and tq2_0.h
-  kOther,             // named by type_name, cannot be read
+  kF32,
+  kF16,
+  kBf16,  // plain floats
+  kU8,    // bytes: packed ternary in Hugging Face layout
+  kQ8_0,  // ggml blocks of 32
+  kI2S,
+  kTq2_0,  // ternary, packing/i2_s.h and tq2_0.h
+  kOther,  // named by type_name, cannot be read
 };
 
 struct StoredTensor {
-  std::string name;       // as the file spells it
+  std::string name;  // as the file spells it
   StoredType type = StoredType::kOther;
   std::string type_name;  // as the file's format calls it: "BF16", "I2_S", "36"
   std::vector<std::uint64_t> shape;  // outermost first: {rows, cols} or {size}
@@ -38,8 +41,8 @@ struct StoredTensor {
 
 // Rows [row_begin, row_end) of a kF32, kF16, kBf16 or kQ8_0 tensor as floats,
 // appended to nothing: `out` has (row_end - row_begin) * cols elements.  A
-// vector counts as one row.  Throws Error for other types and for reads that
-// fail.
+// vector counts as one row.  Throws Error for other types, for values that are
+// not finite and for reads that fail.
 void ReadFloats(const StoredTensor& tensor, std::uint64_t row_begin,
                 std::uint64_t row_end, float* out);
 
