@@ -1,0 +1,247 @@
+// `tern inspect`: what a model file holds, and whether it is sound.
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tern/inspect.h>
+
+#include "cli/commands.h"
+#include "cli/errors.h"
+#include "cli/io.h"
+#include "cli/loading.h"
+#include "cli/options.h"
+#include "cli/text.h"
+
+namespace tern::cli {
+namespace {
+
+struct Rows {
+  std::vector<std::vector<std::string>> rows;
+  std::vector<bool> right;  // which columns are set flush right
+};
+
+// Columns as wide as their widest cell, two spaces apart.
+std::string Table(const Rows& table) {
+  std::vector<std::size_t> widths(table.right.size(), 0);
+  for (const auto& row : table.rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], row[i].size());
+    }
+  }
+  std::string out;
+  for (const auto& row : table.rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string pad(widths[i] - row[i].size(), ' ');
+      line += "  ";
+      line += table.right[i] ? pad + row[i] : row[i] + pad;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
+}
+
+// The shortest digits that give the same float back.
+std::string Shortest(float value) {
+  std::string text(64, '\0');
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  text.resize(static_cast<std::size_t>(end - text.data()));
+  return text;
+}
+
+std::string ActivationName(Activation activation) {
+  switch (activation) {
+    case Activation::kSquaredRelu:
+      return "squared ReLU";
+  }
+  return "unknown";
+}
+
+// Name and value of each hyperparameter, as --json spells them.
+Json ConfigJson(const ModelConfig& c) {
+  return {{"architecture", c.architecture},
+          {"name", c.name},
+          {"activation", ActivationName(c.activation)},
+          {"hidden_size", c.hidden_size},
+          {"num_layers", c.num_layers},
+          {"ffn_size", c.ffn_size},
+          {"num_heads", c.num_heads},
+          {"num_kv_heads", c.num_kv_heads},
+          {"head_dim", c.head_dim},
+          {"vocab_size", c.vocab_size},
+          {"max_context", c.max_context},
+          {"rope_theta", c.rope_theta},
+          {"norm_eps", c.norm_eps},
+          {"tied_head", c.tied_head}};
+}
+
+std::uint64_t TotalBytes(const MemoryReport& m) {
+  return m.ternary_bytes + m.dense_bytes + m.embedding_bytes + m.norm_bytes +
+         m.cache_bytes + m.scratch_bytes;
+}
+
+Json MemoryJson(const MemoryReport& m) {
+  return {{"context_length", m.context_length},
+          {"ternary_bytes", m.ternary_bytes},
+          {"dense_bytes", m.dense_bytes},
+          {"embedding_bytes", m.embedding_bytes},
+          {"norm_bytes", m.norm_bytes},
+          {"cache_bytes", m.cache_bytes},
+          {"scratch_bytes", m.scratch_bytes},
+          {"total_bytes", TotalBytes(m)}};
+}
+
+Json TensorJson(const TensorReport& t) {
+  Json json = {{"name", t.name},   {"type", t.type}, {"shape", t.shape},
+               {"bytes", t.bytes}, {"file", t.file}, {"offset", t.offset}};
+  if (t.is_ternary) {
+    json.update({{"scale_min", t.scale_min},
+                 {"scale_max", t.scale_max},
+                 {"share_minus", t.share_minus},
+                 {"share_zero", t.share_zero},
+                 {"share_plus", t.share_plus}});
+  }
+  return json;
+}
+
+Json ReportJson(const ModelReport& report, const std::string& path) {
+  Json metadata = Json::object();
+  for (const auto& [key, value] : report.metadata) metadata[key] = value;
+  Json tensors = Json::array();
+  for (const TensorReport& tensor : report.tensors) {
+    tensors.push_back(TensorJson(tensor));
+  }
+  return {{"file", path},
+          {"format", report.format},
+          {"config", report.config ? ConfigJson(*report.config) : Json()},
+          {"tokenizer", report.tokenizer},
+          {"metadata", metadata},
+          {"tensors", tensors},
+          {"memory", report.memory ? MemoryJson(*report.memory) : Json()},
+          {"problems", report.problems}};
+}
+
+// Text of a JSON value: strings without quotes.
+std::string Plain(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_float()) return Shortest(value.get<float>());
+  return value.dump();
+}
+
+std::string Members(const Json& object) {
+  Rows table{{}, {false, false}};
+  for (const auto& [key, value] : object.items()) {
+    table.rows.push_back({key, EscapePiece(Plain(value))});
+  }
+  return Table(table);
+}
+
+std::string ShapeText(const std::vector<std::uint64_t>& shape) {
+  std::string out;
+  for (const std::uint64_t size : shape) {
+    out += (out.empty() ? "" : " x ") + std::to_string(size);
+  }
+  return out;
+}
+
+std::string TensorTable(const std::vector<TensorReport>& tensors) {
+  Rows table{{}, {false, false, true, true, true, true, true, true}};
+  table.rows.push_back(
+      {"name", "type", "shape", "bytes", "scale", "-1 %", "0 %", "+1 %"});
+  for (const TensorReport& t : tensors) {
+    std::vector<std::string> row = {t.name, t.type, ShapeText(t.shape),
+                                    std::to_string(t.bytes)};
+    if (t.is_ternary) {
+      const std::string low = Shortest(t.scale_min);
+      const std::string high = Shortest(t.scale_max);
+      row.insert(row.end(),
+                 {low == high ? low : low + " .. " + high,
+                  Fixed(100 * t.share_minus, 2), Fixed(100 * t.share_zero, 2),
+                  Fixed(100 * t.share_plus, 2)});
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return Table(table);
+}
+
+std::string MemoryTable(const MemoryReport& m) {
+  const auto row = [](const char* what, std::uint64_t bytes) {
+    return std::vector<std::string>{what, HumanBytes(bytes)};
+  };
+  return Table(
+      {{row("ternary weights", m.ternary_bytes),
+        row("other linear layers", m.dense_bytes),
+        row("embedding and head", m.embedding_bytes),
+        row("norms", m.norm_bytes), row("key/value cache", m.cache_bytes),
+        row("working memory", m.scratch_bytes), row("together", TotalBytes(m))},
+       {false, true}});
+}
+
+std::string ReportText(const ModelReport& report, const std::string& path) {
+  std::string out = path + ": " + report.format + "\n";
+  if (report.config) out += "\nmodel\n" + Members(ConfigJson(*report.config));
+  out += "\ntokenizer\n  " + report.tokenizer + "\n\nmetadata\n";
+  Rows metadata{{}, {false, false}};
+  for (const auto& [key, value] : report.metadata) {
+    metadata.rows.push_back({EscapePiece(key), EscapePiece(value)});
+  }
+  out += Table(metadata) + "\ntensors (" +
+         std::to_string(report.tensors.size()) + ")\n" +
+         TensorTable(report.tensors);
+  if (report.memory) {
+    out += "\nmemory for " + std::to_string(report.memory->context_length) +
+           " positions\n" + MemoryTable(*report.memory);
+  }
+  if (report.problems.empty()) return out + "\nno problems found\n";
+  out += "\nproblems (" + std::to_string(report.problems.size()) + ")\n";
+  for (const std::string& problem : report.problems) {
+    out += "  " + problem + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+int InspectModel(const Arguments& arguments) {
+  std::vector<std::string> words;
+  std::string model;
+  std::optional<std::size_t> context;
+  InspectOptions options;
+  bool json = false;
+  CommandLine line(
+      {"tern inspect [options] [PATH]",
+       "Tells what a model file holds: architecture, hyperparameters, "
+       "tokenizer, every\ntensor with type, shape, bytes, scale and the shares "
+       "of -1, 0 and +1, the memory\nthat running it takes, and the checks "
+       "that "
+       "failed; status 1 if any did.",
+       "  tern inspect model.gguf --ctx 2048 --kv q8"});
+  AddModelOption(line.options(), &model);
+  AddContextOption(
+      line.options(), &context,
+      "positions, for the memory table (default: the model's own)");
+  AddKvOption(line.options(), &options.kv_type);
+  line.options().add_options()("json", po::bool_switch(&json),
+                               "print one JSON document");
+  line.TakeWords(1, &words);
+  if (!line.Parse(arguments)) return kDone;
+  if (!words.empty() && !model.empty()) {
+    throw UsageError("--model: cannot be combined with '" + words[0] + "'");
+  }
+  options.context_length = context.value_or(0);
+  const std::string path =
+      ChooseModel(words.empty() ? model : words[0]).string();
+  const ModelReport report = Inspect(path, options);
+  WriteResult(json ? DumpJson(ReportJson(report, path))
+                   : ReportText(report, path));
+  for (const std::string& problem : report.problems) {
+    Note("tern: " + problem);
+  }
+  return report.problems.empty() ? kDone : kFailed;
+}
+
+}  // namespace tern::cli

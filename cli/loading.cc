@@ -1,0 +1,99 @@
+#include "cli/loading.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include <tern/cpu.h>
+#include <tern/error.h>
+
+#include "cli/errors.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+
+namespace tern::cli {
+
+namespace fs = std::filesystem;
+
+fs::path ShippedModel(const fs::path& program_folder) {
+  constexpr const char* kName = "books-79m.gguf";
+  const std::array<fs::path, 2> places = {
+      (program_folder / "../../models" / kName).lexically_normal(),
+      (program_folder / "../share/tern" / kName).lexically_normal()};
+  for (const fs::path& place : places) {
+    std::error_code ignored;
+    if (fs::exists(place, ignored)) return place;
+  }
+  throw Error(ErrorCode::kNotFound,
+              std::string(kName) + ": the model that ships is neither " +
+                  places[0].string() + " nor " + places[1].string() +
+                  "; name a model with -m or in TERN_MODEL");
+}
+
+fs::path ChooseModel(const std::string& given) {
+  if (!given.empty()) return given;
+  const char* variable = std::getenv("TERN_MODEL");
+  if (variable != nullptr && *variable != '\0') return variable;
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return ShippedModel(program.parent_path());
+}
+
+void ChooseTarget(const std::string& target) {
+  if (target.empty()) return;
+  const std::vector<std::string> supported = SupportedTargets();
+  if (std::find(supported.begin(), supported.end(), target) ==
+      supported.end()) {
+    std::string names;
+    for (const std::string& name : supported) {
+      names += (names.empty() ? "" : ", ") + name;
+    }
+    throw UsageError("--target: '" + target + "' is not one of " + names +
+                     ", which this CPU can run");
+  }
+  ForceTarget(target);
+}
+
+std::shared_ptr<const Model> LoadModel(const fs::path& path,
+                                       const ComputeOptions& options) {
+  ChooseTarget(options.target);
+  Progress bar("loading");
+  LoadOptions load;
+  load.num_threads = options.num_threads;
+  load.progress = [&bar](double fraction) {
+    ThrowIfInterrupted();
+    bar.Update(fraction);
+  };
+  std::shared_ptr<const Model> model = Model::Load(path, load);
+  ThrowIfInterrupted();
+  return model;
+}
+
+Session OpenSession(const std::shared_ptr<const Model>& model,
+                    const ComputeOptions& options,
+                    std::size_t default_context) {
+  const std::size_t longest = model->config().max_context;
+  const std::size_t context = options.context_length.value_or(default_context);
+  if (context > longest) {
+    throw UsageError("--ctx: " + std::to_string(context) +
+                     " is more than the " + std::to_string(longest) +
+                     " positions that the model was trained for");
+  }
+  return Session(model, {.context_length = context,
+                         .kv_type = options.kv_type,
+                         .num_threads = options.num_threads});
+}
+
+std::optional<std::string> WrongToken(const std::vector<Token>& tokens,
+                                      const Model& model) {
+  const std::size_t size = model.config().vocab_size;
+  for (const Token token : tokens) {
+    if (token < 0 || static_cast<std::size_t>(token) >= size) {
+      return "id " + std::to_string(token) + " is not below " +
+             std::to_string(size) + ", the size of the model's vocabulary";
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace tern::cli

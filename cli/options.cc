@@ -1,0 +1,173 @@
+#include "cli/options.h"
+
+#include <sstream>
+#include <utility>
+
+#include "cli/io.h"
+
+namespace tern::cli {
+namespace {
+
+constexpr unsigned kHelpWidth = 80;
+constexpr const char* kWords = "words";
+
+KvType ParseKvType(const std::string& text) {
+  if (text == "f32") return KvType::kF32;
+  if (text == "f16") return KvType::kF16;
+  if (text == "q8") return KvType::kQ8;
+  throw UsageError("--kv: '" + text + "' is not f32, f16 or q8");
+}
+
+po::variables_map ParseWithBoost(const Arguments& arguments,
+                                 const po::options_description& all) {
+  // Without guessing: `--tem 1` must not work today and mean another option
+  // tomorrow.
+  namespace style = po::command_line_style;
+  const int how = style::default_style & ~style::allow_guessing;
+  po::positional_options_description positions;
+  positions.add(kWords, -1);
+  po::variables_map values;
+  po::store(po::command_line_parser(arguments)
+                .options(all)
+                .positional(positions)
+                .style(how)
+                .run(),
+            values);
+  return values;
+}
+
+}  // namespace
+
+CommandLine::CommandLine(CommandHelp help)
+    : help_(std::move(help)), options_("Options", kHelpWidth, kHelpWidth / 2) {}
+
+void CommandLine::TakeWords(std::size_t count,
+                            std::vector<std::string>* words) {
+  max_words_ = count;
+  words_ = words;
+}
+
+bool CommandLine::Parse(const Arguments& arguments) {
+  options_.add_options()("help,h", "print this and end");
+  std::vector<std::string> words;
+  po::options_description all;
+  all.add(options_).add_options()(kWords,
+                                  po::value<std::vector<std::string>>(&words));
+  try {
+    po::variables_map values = ParseWithBoost(arguments, all);
+    if (values.count("help") != 0) {
+      WriteResult(HelpText());
+      return false;
+    }
+    po::notify(values);
+  } catch (const po::unknown_option& error) {
+    throw UsageError(error.get_option_name() + ": unknown option");
+  } catch (const po::multiple_occurrences& error) {
+    throw UsageError(error.get_option_name() + ": given more than once");
+  } catch (const po::invalid_syntax& error) {
+    throw UsageError(error.get_option_name() + ": a value is missing or one " +
+                     "is given to an option that takes none");
+  } catch (const po::error& error) {
+    throw UsageError(error.what());
+  }
+  if (words.size() > max_words_) {
+    throw UsageError("'" + words[max_words_] + "': one word too many");
+  }
+  if (words_ != nullptr) *words_ = std::move(words);
+  return true;
+}
+
+std::string CommandLine::HelpText() const {
+  std::ostringstream out;
+  out << "usage: " << help_.usage << "\n\n"
+      << help_.about << "\n\n"
+      << options_ << "\nExample:\n"
+      << help_.example << "\n";
+  return out.str();
+}
+
+void AddModelOption(po::options_description& options, std::string* model) {
+  options.add_options()(
+      "model,m", Text(model, "PATH"),
+      "GGUF file, Hugging Face directory, or .safetensors file beside its "
+      "config.json (default: $TERN_MODEL, else the model that ships)");
+}
+
+void AddContextOption(po::options_description& options,
+                      std::optional<std::size_t>* out,
+                      const std::string& help) {
+  options.add_options()(
+      "ctx,c",
+      Number<std::size_t>(out, "--ctx", 1, std::size_t{1} << 30,
+                          "a whole number of at least 1"),
+      help.c_str());
+}
+
+void AddKvOption(po::options_description& options, KvType* out) {
+  options.add_options()(
+      "kv",
+      po::value<std::string>()->value_name("TYPE")->notifier(
+          [out](const std::string& text) { *out = ParseKvType(text); }),
+      "how keys and values are kept: f32, f16 or q8 (default f16)");
+}
+
+void AddComputeOptions(po::options_description& options, ComputeOptions* out,
+                       const std::string& context_help) {
+  AddContextOption(options, &out->context_length, context_help);
+  options.add_options()(
+      "threads,t",
+      Number<int>(&out->num_threads, "--threads", 1, 1024,
+                  "a whole number from 1 to 1024"),
+      "threads (default: the physical cores that may be used)");
+  AddKvOption(options, &out->kv_type);
+  options.add_options()("target", Text(&out->target, "ISA"),
+                        "instruction set, one of those that `tern --version` "
+                        "lists (default: the best that the CPU has)");
+}
+
+void AddSamplingOptions(po::options_description& options, SamplerOptions* out,
+                        std::optional<std::uint64_t>* seed) {
+  constexpr float kMax = std::numeric_limits<float>::max();
+  constexpr float kAboveZero = std::numeric_limits<float>::denorm_min();
+  constexpr int kMaxInt = std::numeric_limits<int>::max();
+  const std::string any = "a finite number";
+  options.add_options()(
+      "temp",
+      Number(&out->temperature, "--temp", 0.0F, kMax,
+             "a finite number of at least 0"),
+      "temperature; 0: always the likeliest token (default 0.8)")(
+      "top-k",
+      Number(&out->top_k, "--top-k", 0, kMaxInt,
+             "a whole number of at least 0"),
+      "draw from this many likeliest tokens; 0: all (default 40)")(
+      "top-p",
+      Number(&out->top_p, "--top-p", kAboveZero, 1.0F,
+             "a number above 0 and at most 1"),
+      "draw from the fewest tokens with this much probability; 1: all "
+      "(default 0.95)")(
+      "min-p",
+      Number(&out->min_p, "--min-p", 0.0F, 1.0F, "a number from 0 to 1"),
+      "leave out tokens below this share of the likeliest one (default 0)")(
+      "repeat-penalty",
+      Number(&out->repeat_penalty, "--repeat-penalty", kAboveZero, kMax,
+             "a finite number above 0"),
+      "divides positive logits of tokens seen before and multiplies negative "
+      "ones; 1: none (default 1)")(
+      "repeat-last-n",
+      Number(&out->repeat_last_n, "--repeat-last-n", -1, kMaxInt,
+             "a whole number of at least -1"),
+      "how many last tokens the penalties look at; -1: all (default 64)")(
+      "presence-penalty",
+      Number(&out->presence_penalty, "--presence-penalty", -kMax, kMax, any),
+      "subtracted from the logit of a token seen before (default 0)")(
+      "frequency-penalty",
+      Number(&out->frequency_penalty, "--frequency-penalty", -kMax, kMax, any),
+      "the same, for each time that it was seen (default 0)")(
+      "seed",
+      Number<std::uint64_t>(seed, "--seed", 0,
+                            std::numeric_limits<std::uint64_t>::max(),
+                            "a whole number from 0 to 2^64-1"),
+      "repeats a run (default: a random one, told on stderr at the end)");
+}
+
+}  // namespace tern::cli

@@ -1,0 +1,90 @@
+// `tern pack`: any model that tern reads into one GGUF file.
+#include <string>
+#include <vector>
+
+#include <tern/pack.h>
+
+#include "cli/commands.h"
+#include "cli/errors.h"
+#include "cli/interrupt.h"
+#include "cli/io.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/text.h"
+
+namespace tern::cli {
+namespace {
+
+struct PackCommand {
+  std::vector<std::string> words;
+  std::string type = "i2_s";
+  std::string head = "keep";
+  bool force = false;
+  bool json = false;
+};
+
+bool ParseOptions(const Arguments& arguments, PackCommand* command) {
+  CommandLine line(
+      {"tern pack SRC DST [options]",
+       "Writes the model SRC (GGUF, or Hugging Face directory: packed, or "
+       "master weights\nthat are ternarised by absmean) as the GGUF file DST. "
+       "Ternary values and their\nscales are never changed; what the type "
+       "cannot hold exactly is refused. DST\nappears only when it is complete.",
+       "  tern pack bitnet-b1.58-2B-4T bitnet-2b4t.gguf --head q8_0"});
+  line.options().add_options()(
+      "type", Text(&command->type, "TYPE"),
+      "how ternary weights are stored: i2_s or tq2_0 (default i2_s)")(
+      "head", Text(&command->head, "TYPE"),
+      "how the embedding is stored: keep, f16 or q8_0 (default keep)")(
+      "force", po::bool_switch(&command->force), "replace DST if it exists")(
+      "json", po::bool_switch(&command->json), "print one JSON document");
+  line.TakeWords(2, &command->words);
+  return line.Parse(arguments);
+}
+
+PackedType ParseType(const std::string& name) {
+  if (name == "i2_s") return PackedType::kI2S;
+  if (name == "tq2_0") return PackedType::kTQ2_0;
+  throw UsageError("--type: '" + name + "' is not i2_s or tq2_0");
+}
+
+PackedHead ParseHead(const std::string& name) {
+  if (name == "keep") return PackedHead::kKeep;
+  if (name == "f16") return PackedHead::kF16;
+  if (name == "q8_0") return PackedHead::kQ8_0;
+  throw UsageError("--head: '" + name + "' is not keep, f16 or q8_0");
+}
+
+}  // namespace
+
+int PackModel(const Arguments& arguments) {
+  PackCommand command;
+  if (!ParseOptions(arguments, &command)) return kDone;
+  PackOptions options;
+  options.type = ParseType(command.type);
+  options.head = ParseHead(command.head);
+  options.overwrite = command.force;
+  if (command.words.size() < 2) {
+    throw UsageError(command.words.empty() ? "SRC and DST: missing"
+                                           : "DST: missing");
+  }
+  const std::string& destination = command.words[1];
+  Progress bar("packing");
+  options.progress = [&bar](double fraction) {
+    ThrowIfInterrupted();
+    bar.Update(fraction);
+  };
+  const PackReport report = Pack(command.words[0], destination, options);
+  bar.Clear();
+  if (command.json) {
+    WriteResult(DumpJson({{"file", destination},
+                          {"bytes", report.bytes},
+                          {"tensors", report.tensors}}));
+  } else {
+    WriteResult(destination + ": " + std::to_string(report.tensors) +
+                " tensors, " + HumanBytes(report.bytes) + "\n");
+  }
+  return kDone;
+}
+
+}  // namespace tern::cli

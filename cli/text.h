@@ -1,0 +1,46 @@
+// Token ids and results as text.
+#ifndef TERN_CLI_TEXT_H_
+#define TERN_CLI_TEXT_H_
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tern/tokenizer.h>
+
+namespace tern::cli {
+
+using Json = nlohmann::ordered_json;
+
+// One JSON document and a line end.  Bytes that are not UTF-8 become U+FFFD:
+// a JSON string can hold nothing else.
+std::string DumpJson(const Json& json);
+
+// On one line: valid UTF-8 stays, but control characters and bytes that are no
+// UTF-8 are written \n, \t, \r, \xHH, and the backslash \\.
+std::string EscapePiece(std::string_view piece);
+
+// Ids separated by commas and white space, or a JSON array of them.  Throws
+// std::invalid_argument whose what() says which word is not an id.
+std::vector<Token> ParseTokenIds(std::string_view text);
+
+// A JSON array of ids gives one list and `nested` false; an array of arrays
+// of ids gives those.  Throws as ParseTokenIds.
+struct TokenLists {
+  std::vector<std::vector<Token>> lists;
+  bool nested = false;
+};
+TokenLists ParseTokenLists(std::string_view json);
+
+std::string JoinIds(const std::vector<Token>& ids);
+
+// "1.19 GB", "25.3 MB", "312 B": powers of 1000, three digits.
+std::string HumanBytes(std::uint64_t bytes);
+// As printf("%.*f").
+std::string Fixed(double value, int decimals);
+
+}  // namespace tern::cli
+
+#endif  // TERN_CLI_TEXT_H_
