@@ -4,6 +4,7 @@
 #define TERN_TESTS_RUNTIME_FORWARD_LAYER_TEST_H_
 
 #include <filesystem>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,9 @@ struct LayerCase {
   std::filesystem::path model;
   std::filesystem::path golden;  // with P.ids and P.hidden.0 .. L
 };
+
+// Shown by gtest when a case fails.
+inline void PrintTo(const LayerCase& c, std::ostream* out) { *out << c.name; }
 
 std::vector<LayerCase> LayerCases();
 
