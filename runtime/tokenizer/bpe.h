@@ -6,49 +6,27 @@
 #define TERN_RUNTIME_TOKENIZER_BPE_H_
 
 #include <cstddef>
-#include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include <tern/tokenizer.h>
 
-#include "runtime/tokenizer/tokenizer_spec.h"
+#include "runtime/tokenizer/long_piece_encoder.h"
+#include "runtime/tokenizer/merges.h"
 #include "runtime/tokenizer/vocabulary.h"
 
 namespace tern::tokenizer {
 
-// The merge list: a pair's rank is its place in it.
-class Merges {
- public:
-  static constexpr std::uint32_t kNoRank = UINT32_MAX;
-
-  // Throws Error for a merge of, or into, a token that the vocabulary does not
-  // have, and for one that is listed twice.
-  Merges(const TokenizerSpec& spec, const Vocabulary& vocabulary);
-
-  [[nodiscard]] std::size_t size() const { return results_.size(); }
-  // kNoRank if the two do not merge.
-  [[nodiscard]] std::uint32_t Rank(Token left, Token right) const;
-  // What the merge of this rank makes.
-  [[nodiscard]] Token Result(std::uint32_t rank) const {
-    return results_[rank];
-  }
-
- private:
-  struct Slot {
-    Token left = -1;
-    Token right = -1;
-    std::uint32_t rank = kNoRank;  // kNoRank: free
-  };
-  [[nodiscard]] std::size_t FindSlot(Token left, Token right) const;
-
-  std::vector<Slot> slots_;  // open addressing, a power of two
-  std::vector<Token> results_;
-};
-
+// Belongs to one thread; costs nothing to make.
 class BytePairEncoder {
  public:
-  // Both must outlive it.
+  // Up to this size a plain scan for the lowest rank, quadratic in the size, is
+  // faster than LongPieceEncoder.
+  static constexpr std::size_t kShortPiece = 64;
+
+  // Both must outlive it.  With `ignore_merges` a piece that is a token of the
+  // vocabulary is taken as it is, even if no merges lead there (Llama 3).
   BytePairEncoder(const Vocabulary& vocabulary, const Merges& merges,
                   bool ignore_merges)
       : vocabulary_(&vocabulary),
@@ -57,21 +35,16 @@ class BytePairEncoder {
 
   // Appends the tokens of one piece (not empty).  Time grows with
   // piece.size() times its logarithm.
-  void Encode(std::string_view piece, std::vector<Token>& tokens) const;
+  void Encode(std::string_view piece, std::vector<Token>& tokens);
 
  private:
   void EncodeShort(std::string_view piece, std::vector<Token>& tokens) const;
 
   const Vocabulary* vocabulary_;
   const Merges* merges_;
-  // A piece that is a token of the vocabulary is taken as it is, even if no
-  // merges lead there (Llama 3).
   bool ignore_merges_;
+  std::optional<LongPieceEncoder> long_pieces_;  // made when first needed
 };
-
-// The same for a piece of any length, made for long ones.
-void EncodeLongPiece(std::string_view piece, const Vocabulary& vocabulary,
-                     const Merges& merges, std::vector<Token>& tokens);
 
 }  // namespace tern::tokenizer
 

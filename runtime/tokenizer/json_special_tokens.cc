@@ -35,8 +35,9 @@ void ReadTemplate(const JsonNode& processor, TokenizerSpec& spec) {
   const JsonNode single = processor.Require("single");
   single.RequireArray();
   const std::size_t size = single.value().size();
+  const json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
   const bool ends_with_text =
-      (size == 1 || size == 2) && single.value().back().contains("Sequence");
+      (size == 1 || size == 2) && single.value().back() == text;
   const bool begins_with_token =
       size == 1 || (size == 2 && single.value()[0].contains("SpecialToken"));
   if (!ends_with_text || !begins_with_token) {

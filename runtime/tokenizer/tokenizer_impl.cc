@@ -4,8 +4,11 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include <tern/error.h>
+
+#include "runtime/tokenizer/bpe.h"
 
 namespace tern {
 namespace {
@@ -86,6 +89,7 @@ class Tokenizer::Impl::Call {
         text_(text),
         options_(options),
         pieces_(impl.splitter_),
+        encoder_(impl.vocabulary_, impl.merges_, impl.ignore_merges_),
         recent_words_(text.size()) {
     if (options.add_bos && impl.adds_bos_) tokens_.push_back(*impl.bos_);
   }
@@ -117,7 +121,7 @@ class Tokenizer::Impl::Call {
     pieces_.Start(text);
     for (auto piece = pieces_.Next(); !piece.empty(); piece = pieces_.Next()) {
       recent_words_.Append(piece, tokens_,
-                           [&] { impl_.encoder_.Encode(piece, tokens_); });
+                           [&] { encoder_.Encode(piece, tokens_); });
     }
   }
 
@@ -125,6 +129,7 @@ class Tokenizer::Impl::Call {
   std::string_view text_;
   EncodeOptions options_;
   tokenizer::PieceCursor pieces_;
+  tokenizer::BytePairEncoder encoder_;
   RecentWords recent_words_;
   std::vector<Token> tokens_;
 };
@@ -132,7 +137,7 @@ class Tokenizer::Impl::Call {
 Tokenizer::Impl::Impl(const tokenizer::TokenizerSpec& spec)
     : vocabulary_(spec),
       merges_(spec, vocabulary_),
-      encoder_(vocabulary_, merges_, spec.ignore_merges),
+      ignore_merges_(spec.ignore_merges),
       splitter_(*spec.pre_tokenizer),
       added_tokens_(CollectAddedTokens(spec, vocabulary_)),
       bos_(spec.bos),

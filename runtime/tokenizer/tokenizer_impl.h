@@ -10,7 +10,7 @@
 #include <tern/tokenizer.h>
 
 #include "runtime/tokenizer/added_tokens.h"
-#include "runtime/tokenizer/bpe.h"
+#include "runtime/tokenizer/merges.h"
 #include "runtime/tokenizer/split.h"
 #include "runtime/tokenizer/tokenizer_spec.h"
 #include "runtime/tokenizer/vocabulary.h"
@@ -47,7 +47,7 @@ class Tokenizer::Impl {
 
   tokenizer::Vocabulary vocabulary_;
   tokenizer::Merges merges_;
-  tokenizer::BytePairEncoder encoder_;
+  bool ignore_merges_;
   tokenizer::Splitter splitter_;
   // In the order in which they are looked for: the second in what the first
   // leave over.
