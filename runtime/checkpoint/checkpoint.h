@@ -5,13 +5,13 @@
 #ifndef TERN_RUNTIME_CHECKPOINT_CHECKPOINT_H_
 #define TERN_RUNTIME_CHECKPOINT_CHECKPOINT_H_
 
-#include <tern/model.h>
-
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <tern/model.h>
 
 #include "packing/ternary_matrix.h"
 #include "runtime/files/stored_tensor.h"
@@ -31,9 +31,11 @@ struct LinearSource {
   std::size_t rows = 0;
   std::size_t cols = 0;
   files::StoredTensor weight;
-  // Hugging Face packed only: the tensor `weight_scale`, one element, the
-  // multiplier itself (linear_class autobitlinear).
+  // Hugging Face packed only: the tensor `weight_scale`, one element.  It is
+  // the multiplier itself (linear_class autobitlinear) or, with
+  // scale_is_divisor, its reciprocal (bitlinear).
   std::optional<files::StoredTensor> scale;
+  bool scale_is_divisor = false;
 };
 
 struct LayerSource {
@@ -51,7 +53,7 @@ struct Checkpoint {
   std::filesystem::path path;
   std::string format;  // "GGUF v3", "Hugging Face, packed bitnet", ...
   ModelConfig config;
-  files::StoredTensor embedding;  // [vocab][hidden]
+  files::StoredTensor embedding;            // [vocab][hidden]
   std::optional<files::StoredTensor> head;  // [vocab][hidden], if not tied
   files::StoredTensor output_norm;          // [hidden]
   std::vector<LayerSource> layers;          // [num_layers]

@@ -1,0 +1,135 @@
+// Hugging Face models of type `bitnet`: config.json and safetensors.
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <tern/error.h>
+
+#include "runtime/checkpoint/formats.h"
+#include "runtime/checkpoint/hf_config.h"
+#include "runtime/checkpoint/tensor_table.h"
+
+namespace tern::checkpoint {
+namespace {
+
+using files::StoredTensor;
+using files::StoredType;
+
+constexpr TensorNames kNames = {
+    .embedding = "model.embed_tokens.weight",
+    .output_norm = "model.norm.weight",
+    .head = "lm_head.weight",
+    .layers = "model.layers",
+    .attn_norm = "input_layernorm",
+    .q = "self_attn.q_proj",
+    .k = "self_attn.k_proj",
+    .v = "self_attn.v_proj",
+    .attn_sub_norm = "self_attn.attn_sub_norm",
+    .o = "self_attn.o_proj",
+    .ffn_norm = "post_attention_layernorm",
+    .gate = "mlp.gate_proj",
+    .up = "mlp.up_proj",
+    .ffn_sub_norm = "mlp.ffn_sub_norm",
+    .down = "mlp.down_proj",
+};
+
+std::string FormatName(HfWeights weights) {
+  switch (weights) {
+    case HfWeights::kPlain:
+      return "Hugging Face, plain weights";
+    case HfWeights::kMaster:
+      return "Hugging Face, bitnet master weights";
+    case HfWeights::kPackedMultiply:
+    case HfWeights::kPackedDivide:
+      break;
+  }
+  return "Hugging Face, packed bitnet";
+}
+
+// uint8 [ceil(rows / 4)][cols] and a scale of one element.
+LinearSource TakePacked(TensorTable& table, const std::string& name,
+                        std::size_t rows, std::size_t cols,
+                        bool scale_is_divisor) {
+  LinearSource source;
+  source.kind = LinearKind::kTernary;
+  source.rows = rows;
+  source.cols = cols;
+  source.weight = table.Take(name + ".weight");
+  if (source.weight.type != StoredType::kU8) {
+    RefuseType(source.weight,
+               "U8, because config.json says that the weights are packed");
+  }
+  CheckShape(source.weight, {(rows + 3) / 4, cols});
+  source.scale = table.Take(name + ".weight_scale");
+  if (!source.scale->shape.empty()) {
+    CheckShape(*source.scale, {1});
+  }
+  if (!IsPlainFloat(source.scale->type)) {
+    RefuseType(*source.scale, "F32, F16 or BF16");
+  }
+  source.scale_is_divisor = scale_is_divisor;
+  return source;
+}
+
+LinearSource TakeFloatLinear(TensorTable& table, const std::string& name,
+                             std::size_t rows, std::size_t cols,
+                             LinearKind kind) {
+  LinearSource source;
+  source.kind = kind;
+  source.rows = rows;
+  source.cols = cols;
+  source.weight = table.Take(name + ".weight");
+  if (!IsPlainFloat(source.weight.type)) {
+    RefuseType(source.weight,
+               "F32, F16 or BF16, because config.json does not say that the "
+               "weights are packed");
+  }
+  CheckShape(source.weight, {rows, cols});
+  return source;
+}
+
+TakeLinear LinearTaker(HfWeights weights) {
+  return [weights](TensorTable& table, const std::string& name,
+                   std::size_t rows, std::size_t cols) {
+    if (weights == HfWeights::kPackedMultiply ||
+        weights == HfWeights::kPackedDivide) {
+      return TakePacked(table, name, rows, cols,
+                        weights == HfWeights::kPackedDivide);
+    }
+    return TakeFloatLinear(table, name, rows, cols,
+                           weights == HfWeights::kMaster ? LinearKind::kMaster
+                                                         : LinearKind::kDense);
+  };
+}
+
+// A model without its config.json cannot be understood; say so in its place.
+std::filesystem::path FindConfig(const std::filesystem::path& directory) {
+  std::filesystem::path config = directory / "config.json";
+  std::error_code ignored;
+  if (!std::filesystem::exists(config, ignored)) {
+    throw Error(ErrorCode::kNotFound,
+                config.string() +
+                    ": is missing; a model directory holds config.json and "
+                    "model.safetensors (for GGUF give the file itself)");
+  }
+  return config;
+}
+
+}  // namespace
+
+Checkpoint OpenHuggingFace(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const bool is_directory = std::filesystem::is_directory(path, ignored);
+  const HfConfig config =
+      ReadHfConfig(FindConfig(is_directory ? path : path.parent_path()));
+  Checkpoint checkpoint;
+  checkpoint.path = path;
+  checkpoint.format = FormatName(config.weights);
+  checkpoint.config = config.model;
+  TensorTable table(path, is_directory ? files::ReadSafetensorsDirectory(path)
+                                       : files::ReadSafetensors(path));
+  BindTensors(table, kNames, LinearTaker(config.weights), checkpoint);
+  return checkpoint;
+}
+
+}  // namespace tern::checkpoint
