@@ -1,0 +1,263 @@
+#include "runtime/files/gguf_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <set>
+#include <type_traits>
+#include <variant>
+
+#include <tern/error.h>
+
+#include "runtime/files/gguf_types.h"
+#include "runtime/files/quote.h"
+
+namespace tern::files {
+namespace {
+
+static_assert(std::endian::native == std::endian::little,
+              "numbers are written as they lie in memory");
+
+constexpr std::uint64_t kAlignment = 32;  // GGUF's default
+
+// Numbers of the types of metadata values.
+enum class ValueType : std::uint32_t {
+  kUint32 = 4,
+  kInt32 = 5,
+  kFloat32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9,
+  kUint64 = 10,
+  kInt64 = 11,
+  kFloat64 = 12,
+};
+
+std::uint64_t Padding(std::uint64_t size) {
+  return (kAlignment - size % kAlignment) % kAlignment;
+}
+
+// Whether a 32-bit type holds the value exactly.
+bool IsNarrow(std::uint64_t value) {
+  return value <= std::numeric_limits<std::uint32_t>::max();
+}
+bool IsNarrow(std::int64_t value) {
+  return value >= std::numeric_limits<std::int32_t>::min() &&
+         value <= std::numeric_limits<std::int32_t>::max();
+}
+bool IsNarrow(double value) {
+  // The comparison comes first: a finite double beyond float's range has no
+  // value to be converted to.
+  return !std::isfinite(value) ||
+         (std::fabs(value) <= std::numeric_limits<float>::max() &&
+          static_cast<double>(static_cast<float>(value)) == value);
+}
+bool IsNarrow(bool /*value*/) { return true; }
+bool IsNarrow(const std::string& /*value*/) { return true; }
+
+// The bytes of the header while they are put together.
+class Header {
+ public:
+  template <typename T>
+  void Number(T value) {
+    static_assert(std::is_arithmetic_v<T> || std::is_enum_v<T>);
+    const std::size_t end = bytes_.size();
+    bytes_.resize(end + sizeof value);
+    std::memcpy(bytes_.data() + end, &value, sizeof value);
+  }
+  void String(const std::string& text) {
+    Number<std::uint64_t>(text.size());
+    bytes_.insert(bytes_.end(), text.begin(), text.end());
+  }
+  void Value(const GgufValue& value) {
+    std::visit([this](const auto& v) { Typed(v); }, value);
+  }
+  [[nodiscard]] const std::vector<std::uint8_t>& bytes() const {
+    return bytes_;
+  }
+
+ private:
+  static ValueType TypeOf(std::uint64_t /*unused*/, bool narrow) {
+    return narrow ? ValueType::kUint32 : ValueType::kUint64;
+  }
+  static ValueType TypeOf(std::int64_t /*unused*/, bool narrow) {
+    return narrow ? ValueType::kInt32 : ValueType::kInt64;
+  }
+  static ValueType TypeOf(double /*unused*/, bool narrow) {
+    return narrow ? ValueType::kFloat32 : ValueType::kFloat64;
+  }
+  static ValueType TypeOf(bool /*unused*/, bool /*unused*/) {
+    return ValueType::kBool;
+  }
+  static ValueType TypeOf(const std::string& /*unused*/, bool /*unused*/) {
+    return ValueType::kString;
+  }
+
+  void Element(std::uint64_t value, bool narrow) {
+    narrow ? Number(static_cast<std::uint32_t>(value)) : Number(value);
+  }
+  void Element(std::int64_t value, bool narrow) {
+    narrow ? Number(static_cast<std::int32_t>(value)) : Number(value);
+  }
+  void Element(double value, bool narrow) {
+    narrow ? Number(static_cast<float>(value)) : Number(value);
+  }
+  void Element(bool value, bool /*unused*/) {
+    Number(static_cast<std::uint8_t>(value));
+  }
+  void Element(const std::string& value, bool /*unused*/) { String(value); }
+
+  template <typename T>
+  void Typed(const T& value) {
+    const bool narrow = IsNarrow(value);
+    Number(TypeOf(value, narrow));
+    Element(value, narrow);
+  }
+  template <typename T>
+  void Typed(const std::vector<T>& values) {
+    const bool narrow = std::all_of(values.begin(), values.end(),
+                                    [](const T& v) { return IsNarrow(v); });
+    Number(ValueType::kArray);
+    Number(TypeOf(T{}, narrow));
+    Number<std::uint64_t>(values.size());
+    // For vector<bool> an element is no reference to a T.
+    for (const auto& value : values) Element(static_cast<T>(value), narrow);
+  }
+
+  std::vector<std::uint8_t> bytes_;
+};
+
+// The reader's table of types, read backwards; empty for a type that GGUF has
+// not.
+std::optional<std::uint32_t> TypeNumber(StoredType type) {
+  constexpr std::uint32_t kNumbers = 64;
+  for (std::uint32_t number = 0; number < kNumbers; ++number) {
+    if (type != StoredType::kOther && GgufStoredType(number) == type) {
+      return number;
+    }
+  }
+  return std::nullopt;
+}
+
+// "" if GGUF can express the tensor.
+std::string WhatIsWrong(const GgufTensor& tensor) {
+  constexpr std::size_t kMaxDimensions = 4;
+  if (!TypeNumber(tensor.type)) return "has a type that GGUF has not";
+  if (tensor.shape.empty() || tensor.shape.size() > kMaxDimensions) {
+    return "has " + std::to_string(tensor.shape.size()) +
+           " dimensions, and GGUF 1 to 4";
+  }
+  std::uint64_t room = std::numeric_limits<std::uint64_t>::max() / 8;
+  for (const std::uint64_t size : tensor.shape) {
+    if (size == 0 || size > room) return "is empty or too large";
+    room /= size;
+  }
+  if (tensor.shape.back() % GgufBlock(tensor.type) != 0) {
+    return "has rows of " + std::to_string(tensor.shape.back()) +
+           ", which is no multiple of its type's block";
+  }
+  return "";
+}
+
+Header MakeHeader(const GgufMetadata& metadata,
+                  const std::vector<GgufTensor>& tensors) {
+  constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
+  constexpr std::uint32_t kVersion = 3;
+  Header header;
+  header.Number(kMagic);
+  header.Number(kVersion);
+  header.Number<std::uint64_t>(tensors.size());
+  header.Number<std::uint64_t>(metadata.size());
+  for (const auto& [key, value] : metadata) {
+    header.String(key);
+    header.Value(value);
+  }
+  std::uint64_t offset = 0;
+  for (const GgufTensor& tensor : tensors) {
+    header.String(tensor.name);
+    header.Number(static_cast<std::uint32_t>(tensor.shape.size()));
+    for (auto size = tensor.shape.rbegin(); size != tensor.shape.rend();
+         ++size) {
+      header.Number(*size);  // GGUF has the innermost first
+    }
+    header.Number(TypeNumber(tensor.type).value());
+    header.Number(offset);
+    offset += tensor.Bytes() + Padding(tensor.Bytes());
+  }
+  return header;
+}
+
+}  // namespace
+
+std::uint64_t GgufTensor::Bytes() const {
+  std::uint64_t elements = 1;
+  for (const std::uint64_t size : shape) elements *= size;
+  return GgufBytes(type, elements);
+}
+
+GgufWriter::GgufWriter(std::filesystem::path destination, bool overwrite,
+                       const GgufMetadata& metadata,
+                       std::vector<GgufTensor> tensors)
+    : file_(std::move(destination), overwrite), tensors_(std::move(tensors)) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : metadata) {
+    if (!keys.insert(key).second) Misuse("key " + Quote(key) + " twice");
+  }
+  std::set<std::string> names;
+  for (const GgufTensor& tensor : tensors_) {
+    const std::string name = "tensor " + Quote(tensor.name);
+    if (!names.insert(tensor.name).second) Misuse(name + " twice");
+    if (const auto what = WhatIsWrong(tensor); !what.empty()) {
+      Misuse(name + " " + what);
+    }
+  }
+  Append(MakeHeader(metadata, tensors_).bytes());
+  Pad();
+}
+
+void GgufWriter::Misuse(const std::string& what) const {
+  throw Error(ErrorCode::kInvalidArgument,
+              file_.destination().string() + ": cannot be written: " + what +
+                  "; convert the model again from the original");
+}
+
+void GgufWriter::Append(std::span<const std::uint8_t> bytes) {
+  file_.Write(bytes);
+  size_ += bytes.size();
+}
+
+void GgufWriter::Pad() {
+  constexpr std::array<std::uint8_t, kAlignment> kZeros{};
+  Append(std::span(kZeros).first(Padding(size_)));
+}
+
+void GgufWriter::Write(std::span<const std::uint8_t> piece) {
+  if (piece.empty()) return;
+  if (current_ == tensors_.size()) Misuse("data after the last tensor");
+  const std::uint64_t bytes = tensors_[current_].Bytes();
+  if (piece.size() > bytes - current_bytes_) {
+    Misuse("more data than tensor " + Quote(tensors_[current_].name) +
+           " holds");
+  }
+  Append(piece);
+  current_bytes_ += piece.size();
+  if (current_bytes_ == bytes) {
+    Pad();
+    ++current_;
+    current_bytes_ = 0;
+  }
+}
+
+std::uint64_t GgufWriter::Finish() {
+  if (current_ != tensors_.size()) {
+    Misuse("data of tensor " + Quote(tensors_[current_].name) + " is missing");
+  }
+  file_.Commit();
+  return size_;
+}
+
+}  // namespace tern::files

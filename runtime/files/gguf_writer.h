@@ -1,0 +1,66 @@
+// Writes GGUF version 3 from front to back: metadata and the table of tensors
+// at once, then the tensors' data in that order and in pieces of any size, so
+// that no more than a piece has to be in memory.  The same input gives the same
+// bytes.
+#ifndef TERN_RUNTIME_FILES_GGUF_WRITER_H_
+#define TERN_RUNTIME_FILES_GGUF_WRITER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/files/gguf.h"
+#include "runtime/files/output_file.h"
+#include "runtime/files/stored_tensor.h"
+
+namespace tern::files {
+
+// Written in this order.  Numbers take the narrowest of GGUF's 32-bit and
+// 64-bit types that holds them exactly (all of them, in an array), which is
+// what other programs expect: u32 or u64, i32 or i64, f32 or f64.
+using GgufMetadata = std::vector<std::pair<std::string, GgufValue>>;
+
+struct GgufTensor {
+  std::string name;
+  StoredType type = StoredType::kF32;
+  std::vector<std::uint64_t> shape;  // outermost first
+
+  // Bytes of its data, without padding.
+  [[nodiscard]] std::uint64_t Bytes() const;
+};
+
+class GgufWriter {
+ public:
+  // Writes everything but the data.  Throws Error: kInvalidArgument for a key
+  // or a tensor named twice, a type or shape that GGUF cannot express, and as
+  // OutputFile says.
+  GgufWriter(std::filesystem::path destination, bool overwrite,
+             const GgufMetadata& metadata, std::vector<GgufTensor> tensors);
+
+  // The next bytes of the current tensor; the next tensor begins where it
+  // ends.  Throws Error: kInvalidArgument for a piece that runs over the end,
+  // kIo.
+  void Write(std::span<const std::uint8_t> piece);
+  // Puts the file in its place and returns its size.  Throws Error
+  // (kInvalidArgument) if data is missing, kIo.
+  std::uint64_t Finish();
+
+ private:
+  void Append(std::span<const std::uint8_t> bytes);
+  void Pad();  // to the alignment
+  [[noreturn]] void Misuse(const std::string& what) const;
+
+  OutputFile file_;
+  std::vector<GgufTensor> tensors_;
+  std::size_t current_ = 0;          // tensor
+  std::uint64_t current_bytes_ = 0;  // of it written
+  std::uint64_t size_ = 0;           // of the file so far
+};
+
+}  // namespace tern::files
+
+#endif  // TERN_RUNTIME_FILES_GGUF_WRITER_H_
