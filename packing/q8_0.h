@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <span>
 
+#include "packing/fault.h"
+
 namespace tern::packing {
 
 inline constexpr std::size_t kQ8Block = 32;       // weights
@@ -19,8 +21,10 @@ constexpr std::size_t Q8RowBytes(std::size_t cols) {
 // row [cols], cols a multiple of 32; bytes [Q8RowBytes(cols)].
 void DequantizeQ8(std::span<const std::uint8_t> bytes, std::span<float> row);
 // scale = f16(absmax / 127); values round half away from zero against the
-// unrounded scale, as ggml's quantiser does.
-void QuantizeQ8(std::span<const float> row, std::span<std::uint8_t> bytes);
+// unrounded scale, as ggml's quantiser does.  Fault: a weight that is not
+// finite or beyond 127 times the largest f16.
+MaybeFault QuantizeQ8(std::span<const float> row,
+                      std::span<std::uint8_t> bytes);
 
 }  // namespace tern::packing
 

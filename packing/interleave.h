@@ -1,0 +1,96 @@
+// The permutation that I2_S, TQ2_0 and the Hugging Face layout have in common,
+// for the readers and writers of this folder only.
+//
+// All three spread 128 codes over 32 bytes so that byte p holds codes from four
+// runs of 32: slot s (bits 2s, 2s+1) of byte p is code p of run s.  The
+// canonical form (ternary_matrix.h) wants each run to itself, four neighbours
+// in a byte.  Both are matrix transpositions, done here on 64-bit words without
+// a look at any single code: about 80 operations for 128 codes.
+#ifndef TERN_PACKING_INTERLEAVE_H_
+#define TERN_PACKING_INTERLEAVE_H_
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace tern::packing {
+
+// Words are loaded with memcpy: byte 0 of memory must be the low byte.
+static_assert(std::endian::native == std::endian::little,
+              "tern's readers assume a little-endian machine");
+
+inline constexpr std::size_t kInterleavedBytes = 32;  // 128 codes
+inline constexpr std::uint8_t kZeroCodes = 0x55;      // four codes 1
+inline constexpr std::uint64_t kZeroCodes8 = 0x5555555555555555U;
+
+// Codes of run s in canonical order: word s, byte p / 4, bits 2 * (p % 4).
+using Runs = std::array<std::uint64_t, 4>;
+
+// Exchanges the bits of `high` under mask with those of `low` above them.
+inline void ExchangeBits(std::uint64_t& low, std::uint64_t& high, int shift,
+                         std::uint64_t mask) {
+  const std::uint64_t difference = ((low >> shift) ^ high) & mask;
+  high ^= difference;
+  low ^= difference << shift;
+}
+
+// In each half of the word, slot s of byte t <-> slot t of byte s.
+inline std::uint64_t TransposeSlots(std::uint64_t word) {
+  // Blocks of 1x1 slots: slot 1 of an even byte <-> slot 0 of the next byte.
+  std::uint64_t swap = (word ^ (word >> 6)) & 0x00cc00cc00cc00ccU;
+  word ^= swap ^ (swap << 6);
+  // Blocks of 2x2: slots 2, 3 of bytes 0, 1 <-> slots 0, 1 of bytes 2, 3.
+  swap = (word ^ (word >> 12)) & 0x0000f0f00000f0f0U;
+  return word ^ swap ^ (swap << 12);
+}
+
+// In each half of the words, byte b of word w <-> byte w of word b.
+inline void TransposeBytes(Runs& words) {
+  constexpr std::uint64_t kEvenBytes = 0x00ff00ff00ff00ffU;
+  ExchangeBits(words[0], words[1], 8, kEvenBytes);
+  ExchangeBits(words[2], words[3], 8, kEvenBytes);
+  constexpr std::uint64_t kEvenPairs = 0x0000ffff0000ffffU;
+  ExchangeBits(words[0], words[2], 16, kEvenPairs);
+  ExchangeBits(words[1], words[3], 16, kEvenPairs);
+}
+
+// bytes [32] -> four runs of 32 codes.
+inline Runs SplitRuns(const std::uint8_t* bytes) {
+  Runs words;
+  for (std::size_t w = 0; w < 4; ++w) {
+    std::uint32_t low = 0;
+    std::uint32_t high = 0;
+    std::memcpy(&low, bytes + 4 * w, 4);
+    std::memcpy(&high, bytes + 16 + 4 * w, 4);
+    words[w] = TransposeSlots(low | static_cast<std::uint64_t>(high) << 32);
+  }
+  TransposeBytes(words);
+  return words;
+}
+
+// The inverse: four runs of 32 codes -> bytes [32].
+inline void JoinRuns(Runs words, std::uint8_t* bytes) {
+  TransposeBytes(words);
+  for (std::size_t w = 0; w < 4; ++w) {
+    const std::uint64_t word = TransposeSlots(words[w]);
+    const auto low = static_cast<std::uint32_t>(word);
+    const auto high = static_cast<std::uint32_t>(word >> 32);
+    std::memcpy(bytes + 4 * w, &low, 4);
+    std::memcpy(bytes + 16 + 4 * w, &high, 4);
+  }
+}
+
+// Not zero if one of the 32 codes is 3.
+inline std::uint64_t CodeThrees(std::uint64_t codes) {
+  return codes & (codes >> 1) & kZeroCodes8;
+}
+inline std::uint64_t CodeThrees(const Runs& runs) {
+  return CodeThrees(runs[0]) | CodeThrees(runs[1]) | CodeThrees(runs[2]) |
+         CodeThrees(runs[3]);
+}
+
+}  // namespace tern::packing
+
+#endif  // TERN_PACKING_INTERLEAVE_H_
