@@ -13,25 +13,25 @@
 namespace tern::kernels {
 namespace {
 
-HWY_EXPORT(TokenTileOfTarget);
-HWY_EXPORT(MinTokensOfTarget);
-HWY_EXPORT(ScratchBytesOfTarget);
-HWY_EXPORT(MatMulOfTarget);
+HWY_EXPORT(TokenTileOnTarget);
+HWY_EXPORT(MinTokensOnTarget);
+HWY_EXPORT(ScratchBytesOnTarget);
+HWY_EXPORT(MatMulOnTarget);
 
 }  // namespace
 
-std::size_t TokenTile() { return HWY_DYNAMIC_DISPATCH(TokenTileOfTarget)(); }
+std::size_t TokenTile() { return HWY_DYNAMIC_DISPATCH(TokenTileOnTarget)(); }
 
 std::size_t MinTokensForMatMul() {
-  return HWY_DYNAMIC_DISPATCH(MinTokensOfTarget)();
+  return HWY_DYNAMIC_DISPATCH(MinTokensOnTarget)();
 }
 
 std::size_t MatMulScratchBytes(std::size_t rows) {
-  return HWY_DYNAMIC_DISPATCH(ScratchBytesOfTarget)(rows);
+  return HWY_DYNAMIC_DISPATCH(ScratchBytesOnTarget)(rows);
 }
 
 void MatMul(const TernaryView& w, const MatMulArgs& args, void* scratch) {
-  HWY_DYNAMIC_DISPATCH(MatMulOfTarget)(w, args, scratch);
+  HWY_DYNAMIC_DISPATCH(MatMulOnTarget)(w, args, scratch);
 }
 
 }  // namespace tern::kernels

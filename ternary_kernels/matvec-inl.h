@@ -30,6 +30,8 @@ inline constexpr int32_t kTileOffset = 2 * kNibbleOffset;
 
 #if TERN_PLAIN_TARGET
 
+inline constexpr size_t kStrips = 1;
+
 // T[c0 + 4 c1] = x0 (c0 - 1) + x1 (c1 - 1) + 254.
 inline void BuildPairTables(int x0, int x1, uint8_t* low, uint8_t* rest) {
   const int first[4] = {-x0, 0, x0, 0};
@@ -48,8 +50,10 @@ inline void BuildTileTables(const int8_t* x, uint8_t* tables) {
 }
 
 // sums[r] for the 64 rows of `groups` tiles.
-inline void SumTiles(const uint8_t* tiles, const uint8_t* tables, size_t groups,
-                     int32_t* sums) {
+template <size_t kCount>
+inline void SumTiles(const uint8_t* tiles, size_t /*strip_bytes*/,
+                     const uint8_t* tables, size_t groups, int32_t* sums) {
+  static_assert(kCount == 1);
   std::fill(sums, sums + packing::kTileRows, 0);
   for (size_t g = 0; g < groups; ++g) {
     const uint8_t* table = tables + g * kTileTableBytes;
@@ -72,7 +76,11 @@ using V8 = hn::Vec<D8>;
 using V16 = hn::Vec<D16>;
 
 inline constexpr size_t kLanes8 = hn::MaxLanes(D8());
+// Vectors in a tile.
 inline constexpr size_t kVectors = packing::kTileBytes / kLanes8;
+// Strips that share each load of a table: four vectors of sums and the tables
+// fit 16 registers.
+inline constexpr size_t kStrips = 4 / kVectors;
 
 // A byte holds 17 look-ups of a low part (at most 15 each) and 8 of a rest (at
 // most 31); a tile makes two of each in every byte.
@@ -86,18 +94,19 @@ inline constexpr size_t kPrefetchBytes = 3072;
 // Sums of bytes in 16-bit lanes, modulo 2^16: of both bytes of a lane as they
 // stand (even byte + 256 * odd byte) and of the odd byte.  Keeping the even
 // byte's sum itself would take one more operation a fold.
+template <size_t kSize>
 struct ByteSums {
-  V16 both[kVectors];
-  V16 odd[kVectors];
+  V16 both[kSize];
+  V16 odd[kSize];
 
   HWY_INLINE void Clear() {
-    for (size_t v = 0; v < kVectors; ++v) {
+    for (size_t v = 0; v < kSize; ++v) {
       both[v] = hn::Zero(D16());
       odd[v] = hn::Zero(D16());
     }
   }
   HWY_INLINE void Fold(const V8* bytes) {
-    for (size_t v = 0; v < kVectors; ++v) {
+    for (size_t v = 0; v < kSize; ++v) {
       const V16 lanes = hn::BitCast(D16(), bytes[v]);
       both[v] = hn::Add(both[v], lanes);
       odd[v] = hn::Add(odd[v], hn::ShiftRight<8>(lanes));
@@ -108,66 +117,65 @@ struct ByteSums {
   }
 };
 
-// Look-ups of kTiles tiles, added up in bytes: `low` continues, `rest` starts.
-template <size_t kTiles>
-HWY_INLINE void LookUpTiles(const uint8_t* HWY_RESTRICT tiles,
-                            const uint8_t* HWY_RESTRICT tables, V8* low,
-                            V8* rest) {
-  static_assert(kTiles <= kRestTiles);
+template <size_t kSize>
+HWY_INLINE void Clear(V8* bytes) {
+  for (size_t v = 0; v < kSize; ++v) bytes[v] = hn::Zero(D8());
+}
+
+// low[strip][vector], rest likewise += the look-ups of one tile of each strip.
+template <size_t kCount>
+HWY_INLINE void LookUp(const uint8_t* HWY_RESTRICT tile, size_t strip_bytes,
+                       const uint8_t* HWY_RESTRICT tables, V8* low, V8* rest) {
   const D8 d;
   const V8 nibble = hn::Set(d, 15);
-  for (size_t v = 0; v < kVectors; ++v) rest[v] = hn::Zero(d);
-  for (size_t t = 0; t < kTiles; ++t) {
-    const uint8_t* table = tables + t * kTileTableBytes;
-    const V8 low0 = hn::LoadDup128(d, table);
-    const V8 rest0 = hn::LoadDup128(d, table + kTableBytes);
-    const V8 low1 = hn::LoadDup128(d, table + 2 * kTableBytes);
-    const V8 rest1 = hn::LoadDup128(d, table + 3 * kTableBytes);
+  const V8 low0 = hn::LoadDup128(d, tables);
+  const V8 rest0 = hn::LoadDup128(d, tables + kTableBytes);
+  const V8 low1 = hn::LoadDup128(d, tables + 2 * kTableBytes);
+  const V8 rest1 = hn::LoadDup128(d, tables + 3 * kTableBytes);
+  for (size_t s = 0; s < kCount; ++s, tile += strip_bytes) {
+    hwy::Prefetch(tile + kPrefetchBytes);
     for (size_t v = 0; v < kVectors; ++v) {
-      const V8 codes =
-          hn::Load(d, tiles + t * packing::kTileBytes + v * kLanes8);
+      const size_t at = s * kVectors + v;
+      const V8 codes = hn::Load(d, tile + v * kLanes8);
       const V8 n0 = hn::And(codes, nibble);
       const V8 n1 = hn::ShiftRight<4>(codes);
-      low[v] = hn::Add(low[v], hn::TableLookupBytes(low0, n0));
-      rest[v] = hn::Add(rest[v], hn::TableLookupBytes(rest0, n0));
-      low[v] = hn::Add(low[v], hn::TableLookupBytes(low1, n1));
-      rest[v] = hn::Add(rest[v], hn::TableLookupBytes(rest1, n1));
+      low[at] = hn::Add(low[at], hn::TableLookupBytes(low0, n0));
+      rest[at] = hn::Add(rest[at], hn::TableLookupBytes(rest0, n0));
+      low[at] = hn::Add(low[at], hn::TableLookupBytes(low1, n1));
+      rest[at] = hn::Add(rest[at], hn::TableLookupBytes(rest1, n1));
     }
   }
 }
 
-// sums[row of even byte, then of odd byte, vector after vector] += the tiles'.
-HWY_INLINE void SumChunk(const uint8_t* HWY_RESTRICT tiles,
+// The sums of at most 64 tiles a strip, added to even[strip][32], the rows of
+// the even bytes, and odd[strip][32].
+template <size_t kCount>
+HWY_INLINE void SumChunk(const uint8_t* HWY_RESTRICT tiles, size_t strip_bytes,
                          const uint8_t* HWY_RESTRICT tables, size_t groups,
                          uint32_t* HWY_RESTRICT even,
                          uint32_t* HWY_RESTRICT odd) {
-  ByteSums low_sums;
-  ByteSums rest_sums;
+  constexpr size_t kSize = kCount * kVectors;
+  ByteSums<kSize> low_sums;
+  ByteSums<kSize> rest_sums;
   low_sums.Clear();
   rest_sums.Clear();
-  V8 low[kVectors];
-  V8 rest[kVectors];
-  size_t g = 0;
-  for (; g + kLowTiles <= groups; g += kLowTiles) {
-    for (size_t v = 0; v < kVectors; ++v) low[v] = hn::Zero(D8());
-    for (size_t t = g; t < g + kLowTiles; t += kRestTiles) {
-      for (size_t p = 0; p < kRestTiles; ++p) {
-        hwy::Prefetch(tiles + (t + p) * packing::kTileBytes + kPrefetchBytes);
+  V8 low[kSize];
+  V8 rest[kSize];
+  for (size_t low_end = 0, g = 0; g < groups;) {
+    Clear<kSize>(low);
+    low_end = std::min(g + kLowTiles, groups);
+    while (g < low_end) {
+      Clear<kSize>(rest);
+      const size_t rest_end = std::min(g + kRestTiles, low_end);
+      for (; g < rest_end; ++g) {
+        LookUp<kCount>(tiles + g * packing::kTileBytes, strip_bytes,
+                       tables + g * kTileTableBytes, low, rest);
       }
-      LookUpTiles<kRestTiles>(tiles + t * packing::kTileBytes,
-                              tables + t * kTileTableBytes, low, rest);
       rest_sums.Fold(rest);
     }
     low_sums.Fold(low);
   }
-  for (; g < groups; ++g) {
-    for (size_t v = 0; v < kVectors; ++v) low[v] = hn::Zero(D8());
-    LookUpTiles<1>(tiles + g * packing::kTileBytes,
-                   tables + g * kTileTableBytes, low, rest);
-    rest_sums.Fold(rest);
-    low_sums.Fold(low);
-  }
-  for (size_t v = 0; v < kVectors; ++v) {
+  for (size_t v = 0; v < kSize; ++v) {
     const V16 even16 =
         hn::Add(low_sums.Even(v), hn::ShiftLeft<4>(rest_sums.Even(v)));
     const V16 odd16 =
@@ -177,18 +185,21 @@ HWY_INLINE void SumChunk(const uint8_t* HWY_RESTRICT tiles,
   }
 }
 
-// sums[r] for the 64 rows of `groups` tiles.
-HWY_INLINE void SumTiles(const uint8_t* HWY_RESTRICT tiles,
+// sums[strip][64] of `groups` tiles in each strip.
+template <size_t kCount>
+HWY_INLINE void SumTiles(const uint8_t* HWY_RESTRICT tiles, size_t strip_bytes,
                          const uint8_t* HWY_RESTRICT tables, size_t groups,
                          int32_t* HWY_RESTRICT sums) {
-  HWY_ALIGN uint32_t even[packing::kTileRows / 2] = {};
-  HWY_ALIGN uint32_t odd[packing::kTileRows / 2] = {};
+  constexpr size_t kRows = kCount * packing::kTileRows;
+  HWY_ALIGN uint32_t even[kRows / 2] = {};
+  HWY_ALIGN uint32_t odd[kRows / 2] = {};
   for (size_t g = 0; g < groups; g += kChunkTiles) {
-    SumChunk(tiles + g * packing::kTileBytes, tables + g * kTileTableBytes,
-             std::min(kChunkTiles, groups - g), even, odd);
+    SumChunk<kCount>(tiles + g * packing::kTileBytes, strip_bytes,
+                     tables + g * kTileTableBytes,
+                     std::min(kChunkTiles, groups - g), even, odd);
   }
   const int32_t offset = kTileOffset * static_cast<int32_t>(groups);
-  for (size_t r = 0; r < packing::kTileRows; r += 2) {
+  for (size_t r = 0; r < kRows; r += 2) {
     sums[r] = static_cast<int32_t>(even[r / 2]) - offset;
     sums[r + 1] = static_cast<int32_t>(odd[r / 2]) - offset;
   }
@@ -263,15 +274,20 @@ inline void BuildTables(const int8_t* x, size_t cols, uint8_t* tables) {
 inline void SumStrips(const uint8_t* tiles, size_t strip_bytes,
                       const uint8_t* tables, size_t groups, size_t rows,
                       int32_t* sums) {
-  for (; rows >= packing::kTileRows; rows -= packing::kTileRows) {
-    SumTiles(tiles, tables, groups, sums);
-    tiles += strip_bytes;
-    sums += packing::kTileRows;
+  constexpr size_t kRows = kStrips * packing::kTileRows;
+  for (; rows >= kRows; rows -= kRows) {
+    SumTiles<kStrips>(tiles, strip_bytes, tables, groups, sums);
+    tiles += kStrips * strip_bytes;
+    sums += kRows;
   }
-  if (rows != 0) {
-    int32_t last[packing::kTileRows];
-    SumTiles(tiles, tables, groups, last);
-    std::copy(last, last + rows, sums);
+  int32_t last[packing::kTileRows];
+  while (rows != 0) {
+    const size_t count = std::min(rows, packing::kTileRows);
+    SumTiles<1>(tiles, strip_bytes, tables, groups, last);
+    std::copy(last, last + count, sums);
+    tiles += strip_bytes;
+    sums += count;
+    rows -= count;
   }
 }
 
