@@ -1,6 +1,7 @@
 // `tern inspect`: what a model file holds, and whether it is sound.
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,14 +45,23 @@ std::string Table(const Rows& table) {
   return out;
 }
 
-// The shortest digits that give the same float back.
+// The shortest digits that give the same float back, without an exponent for
+// numbers of an ordinary size.
 std::string Shortest(float value) {
+  const float size = std::abs(value);
+  const bool ordinary = size >= 1e-3F && size < 1e9F;
   std::string text(64, '\0');
-  const auto end =
-      std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value,
+                                 ordinary ? std::chars_format::fixed
+                                          : std::chars_format::general)
+                       .ptr;
   text.resize(static_cast<std::size_t>(end - text.data()));
   return text;
 }
+
+// The double with the same shortest digits, so that JSON shows 1e-05 and not
+// 9.999999747378752e-06; rounded to float it is the same number.
+double ShortestDouble(float value) { return std::stod(Shortest(value)); }
 
 std::string ActivationName(Activation activation) {
   switch (activation) {
@@ -74,8 +84,8 @@ Json ConfigJson(const ModelConfig& c) {
           {"head_dim", c.head_dim},
           {"vocab_size", c.vocab_size},
           {"max_context", c.max_context},
-          {"rope_theta", c.rope_theta},
-          {"norm_eps", c.norm_eps},
+          {"rope_theta", ShortestDouble(c.rope_theta)},
+          {"norm_eps", ShortestDouble(c.norm_eps)},
           {"tied_head", c.tied_head}};
 }
 
@@ -99,8 +109,8 @@ Json TensorJson(const TensorReport& t) {
   Json json = {{"name", t.name},   {"type", t.type}, {"shape", t.shape},
                {"bytes", t.bytes}, {"file", t.file}, {"offset", t.offset}};
   if (t.is_ternary) {
-    json.update({{"scale_min", t.scale_min},
-                 {"scale_max", t.scale_max},
+    json.update({{"scale_min", ShortestDouble(t.scale_min)},
+                 {"scale_max", ShortestDouble(t.scale_max)},
                  {"share_minus", t.share_minus},
                  {"share_zero", t.share_zero},
                  {"share_plus", t.share_plus}});

@@ -1,11 +1,14 @@
-// Ctrl-C: the first SIGINT only sets a flag, which long work looks at; the
-// second one ends the process at once.
+// Ctrl-C.  It ends the process with status 130 at once, except in a command
+// that called CatchInterrupts(): there the first SIGINT only sets a flag, at
+// which long work looks, and the second one ends the process.
 #ifndef TERN_CLI_INTERRUPT_H_
 #define TERN_CLI_INTERRUPT_H_
 
 namespace tern::cli {
 
 // Called once, by main.
+void EndOnInterrupt();
+// Called by commands that have something to finish or to clean up.
 void CatchInterrupts();
 [[nodiscard]] bool WasInterrupted();
 // Throws Interrupted (errors.h) if it was.

@@ -86,6 +86,7 @@ std::string_view Bytes(std::span<const float> values) {
 int Logits(const Arguments& arguments) {
   LogitsOptions options;
   if (!ParseOptions(arguments, &options)) return kDone;
+  CatchInterrupts();
   const std::vector<Token> tokens = ParseTokens(options);
   const auto model = LoadModel(ChooseModel(options.model), options.compute);
   if (const auto wrong = WrongToken(tokens, *model)) {

@@ -123,6 +123,6 @@ int RunGuarded(const Arguments& words) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write()
-  tern::cli::CatchInterrupts();
+  tern::cli::EndOnInterrupt();
   return tern::cli::RunGuarded({argv + 1, argv + argc});
 }

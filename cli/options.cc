@@ -65,8 +65,9 @@ bool CommandLine::Parse(const Arguments& arguments) {
   } catch (const po::multiple_occurrences& error) {
     throw UsageError(error.get_option_name() + ": given more than once");
   } catch (const po::invalid_syntax& error) {
-    throw UsageError(error.get_option_name() + ": a value is missing or one " +
-                     "is given to an option that takes none");
+    const bool extra = error.kind() == po::invalid_syntax::extra_parameter;
+    throw UsageError(error.get_option_name() +
+                     (extra ? ": takes no value" : ": needs a value"));
   } catch (const po::error& error) {
     throw UsageError(error.what());
   }

@@ -69,6 +69,7 @@ int PackModel(const Arguments& arguments) {
                                            : "DST: missing");
   }
   const std::string& destination = command.words[1];
+  CatchInterrupts();
   Progress bar("packing");
   options.progress = [&bar](double fraction) {
     ThrowIfInterrupted();

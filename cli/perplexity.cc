@@ -248,6 +248,7 @@ int Perplexity(const Arguments& arguments) {
   PerplexityOptions options;
   if (!ParseOptions(arguments, &options)) return kDone;
   CheckOptions(options);
+  CatchInterrupts();
   const auto model = LoadModel(ChooseModel(options.model), options.compute);
   Note(model->Describe());
   const Task task = ReadTask(*model, options);

@@ -272,6 +272,7 @@ void Report(const Completion& done, const Json& timing,
 int Run(const Arguments& arguments) {
   RunOptions options;
   if (!ParseOptions(arguments, &options)) return kDone;
+  CatchInterrupts();
   const std::string prompt = ReadPrompt(options);
   Completion done;
   const Stopwatch watch;
@@ -281,8 +282,8 @@ int Run(const Arguments& arguments) {
   Note(model->Describe());
   const std::vector<Token> tokens = EncodePrompt(*model, prompt, options);
   CheckFits(tokens.size(), session);
+  Prefill(tokens, session, &done);  // its bar would wipe the prompt away
   EchoPrompt(prompt, options);
-  Prefill(tokens, session, &done);
   Generate(*model, session, options, &done);
   Report(done, Timing(done, *model, session, options), options);
   return done.stopped_by == "interrupted" ? kInterrupted : kDone;

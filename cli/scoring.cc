@@ -31,7 +31,8 @@ double NegativeLogLikelihood(std::span<const float> logits, Token token) {
   const double largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (const float logit : logits) sum += std::exp(logit - largest);
-  return std::log(sum) + largest - logits[static_cast<std::size_t>(token)];
+  // In this order: next to a huge logit the logarithm would be lost.
+  return std::log(sum) + (largest - logits[static_cast<std::size_t>(token)]);
 }
 
 }  // namespace tern::cli

@@ -1,0 +1,204 @@
+// The contract of the program that needs no model: help, exit status, errors.
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/subprocess.h"
+
+namespace tern {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ProgramResult;
+using testing::ProgramRun;
+using testing::RunProgram;
+using Words = std::vector<std::string>;
+
+const Words kCommands = {"run",        "tokenize", "detokenize", "logits",
+                         "perplexity", "inspect",  "pack"};
+
+ProgramResult Tern(const Words& words, const ProgramRun& run = {}) {
+  return RunProgram(TERN_PROGRAM, words, run);
+}
+
+std::size_t Lines(const std::string& text) {
+  std::size_t lines = 0;
+  for (const char byte : text) lines += byte == '\n' ? 1 : 0;
+  return lines;
+}
+
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// Status, nothing on stdout, one line on stderr that names `part`.
+void ExpectError(const ProgramResult& result, int status,
+                 const std::string& part) {
+  EXPECT_EQ(result.status, status) << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(Lines(result.err), 1U) << result.err;
+  EXPECT_EQ(result.err.substr(0, 6), "tern: ") << result.err;
+  EXPECT_TRUE(Contains(result.err, part)) << result.err;
+}
+
+TEST(Usage, AloneAndHelpListEveryCommand) {
+  for (const Words& words : {Words{}, Words{"help"}, Words{"--help"}}) {
+    const ProgramResult result = Tern(words);
+    EXPECT_EQ(result.status, 0);
+    EXPECT_EQ(result.err, "");
+    for (const std::string& command : kCommands) {
+      EXPECT_TRUE(Contains(result.out, "\n  " + command + " ")) << command;
+    }
+  }
+}
+
+TEST(Usage, EveryCommandHasHelpWithAnExample) {
+  for (const std::string& command : kCommands) {
+    const ProgramResult result = Tern({command, "--help"});
+    EXPECT_EQ(result.status, 0) << command;
+    EXPECT_EQ(result.err, "") << command;
+    EXPECT_TRUE(Contains(result.out, "usage: tern " + command)) << command;
+    EXPECT_TRUE(Contains(result.out, "\nExample:\n  tern " + command))
+        << command;
+    EXPECT_EQ(Tern({"help", command}).out, result.out) << command;
+  }
+}
+
+TEST(Usage, VersionNamesEverythingThatABugReportNeeds) {
+  const ProgramResult result = Tern({"--version"});
+  EXPECT_EQ(result.status, 0);
+  for (const char* part : {"tern ", "compiler: ", "Highway: ",
+                           "active target: ", "compiled targets: "}) {
+    EXPECT_TRUE(Contains(result.out, part)) << result.out;
+  }
+}
+
+TEST(Usage, UnknownCommandsAndOptionsAreNamed) {
+  ExpectError(Tern({"nope"}), 2, "'nope'");
+  ExpectError(Tern({"help", "nope"}), 2, "'nope'");
+  for (const std::string& command : kCommands) {
+    ExpectError(Tern({command, "--no-such-option"}), 2, "--no-such-option");
+  }
+}
+
+TEST(Usage, AbbreviatedOptionsAreUnknown) {
+  ExpectError(Tern({"run", "--tem", "1"}), 2, "--tem:");
+}
+
+TEST(Usage, NumbersOutOfRangeAreNamed) {
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"--temp", "-1"},
+      {"--temp", "nan"},
+      {"--temp", "warm"},
+      {"--top-k", "-1"},
+      {"--top-p", "0"},
+      {"--top-p", "1.01"},
+      {"--min-p", "2"},
+      {"--repeat-penalty", "0"},
+      {"--repeat-last-n", "-2"},
+      {"--presence-penalty", "inf"},
+      {"--seed", "-1"},
+      {"--max-tokens", "-1"},
+      {"--ctx", "0"},
+      {"--threads", "0"},
+      {"--kv", "f64"},
+      {"--threads", "1.5"},
+      {"--ctx", "99999999999"},
+      {"--seed", "18446744073709551616"}};
+  for (const auto& [option, value] : bad) {
+    ExpectError(Tern({"run", "-p", "x", option, value}), 2, option + ":");
+  }
+  ExpectError(Tern({"perplexity", "-f", "x", "--stride", "0"}), 2, "--stride");
+  ExpectError(Tern({"perplexity", "-f", "x", "--ctx", "3"}), 2, "--ctx");
+  ExpectError(Tern({"pack", "a", "b", "--type", "q4"}), 2, "--type");
+  ExpectError(Tern({"pack", "a", "b", "--head", "q4"}), 2, "--head");
+}
+
+TEST(Usage, ConflictsAndGapsAreNamed) {
+  ExpectError(Tern({"run", "-p", "x", "-f", "y"}), 2, "--file");
+  ExpectError(Tern({"run", "-p", "x", "-p", "y"}), 2, "--prompt");
+  ExpectError(Tern({"run", "-p"}), 2, "--prompt");
+  ExpectError(Tern({"run", "-p", "x", "--stop", ""}), 2, "--stop");
+  ExpectError(Tern({"run", "-p", "x", "--json=1"}), 2, "--json");
+  ExpectError(Tern({"run", "word"}), 2, "'word'");
+  ExpectError(Tern({"tokenize", "a", "b"}), 2, "'b'");
+  ExpectError(Tern({"tokenize", "a", "--ids", "--json"}), 2, "--ids");
+  ExpectError(Tern({"tokenize", "a", "-f", "b"}), 2, "--file");
+  ExpectError(Tern({"detokenize", "1,x"}), 2, "'x'");
+  ExpectError(Tern({"logits", "-o", "x"}), 2, "--tokens");
+  ExpectError(Tern({"logits", "--tokens", "1"}), 2, "--output");
+  ExpectError(Tern({"logits", "--tokens", "1,b", "-o", "x"}), 2, "--tokens");
+  ExpectError(Tern({"perplexity"}), 2, "--file or --tokens");
+  ExpectError(Tern({"perplexity", "-f", "a", "--tokens", "b"}), 2, "--tokens");
+  ExpectError(Tern({"perplexity", "-f", "a", "--stride", "512"}), 2,
+              "--stride");
+  ExpectError(Tern({"inspect", "a", "-m", "b"}), 2, "--model");
+  ExpectError(Tern({"pack"}), 2, "SRC");
+  ExpectError(Tern({"pack", "a"}), 2, "DST");
+  ExpectError(Tern({"pack", "a", "b", "c"}), 2, "'c'");
+}
+
+TEST(Usage, UnknownTargetIsNamed) {
+  ExpectError(Tern({"run", "-p", "x", "-m", "no/such.gguf", "--target", "Z80"}),
+              2, "--target: 'Z80'");
+}
+
+TEST(Failure, MissingFilesAreNamed) {
+  const std::string file = "/no/such/file.gguf";
+  ExpectError(Tern({"run", "-p", "x", "-m", file}), 1, file);
+  ExpectError(Tern({"tokenize", "x", "-m", file}), 1, file);
+  ExpectError(Tern({"detokenize", "1", "-m", file}), 1, file);
+  ExpectError(Tern({"logits", "--tokens", "1", "-o", "x", "-m", file}), 1,
+              file);
+  ExpectError(Tern({"perplexity", "-f", "x", "-m", file}), 1, file);
+  ExpectError(Tern({"inspect", file}), 1, file);
+  ExpectError(Tern({"pack", file, "x.gguf"}), 1, file);
+  ExpectError(Tern({"run", "-f", "/no/such/prompt"}), 1, "/no/such/prompt");
+  ExpectError(Tern({"tokenize", "-f", "/"}), 1, "/: ");
+}
+
+TEST(Failure, ModelOfTheEnvironmentIsUsed) {
+  const ProgramResult result =
+      Tern({"run", "-p", "x"}, {.environment = {{"TERN_MODEL", "/no/model"}}});
+  ExpectError(result, 1, "/no/model");
+}
+
+TEST(Failure, WithoutAModelBothPlacesAreNamed) {
+  const fs::path root =
+      fs::temp_directory_path() / ("tern_usage_" + std::to_string(getpid()));
+  const fs::path folder = root / "build" / "release";
+  fs::create_directories(folder);
+  fs::copy_file(TERN_PROGRAM, folder / "tern");
+  const ProgramRun run = {.environment = {{"TERN_MODEL", ""}}};
+  const ProgramResult result =
+      RunProgram((folder / "tern").string(), {"run", "-p", "x"}, run);
+  ExpectError(result, 1, (root / "models" / "books-79m.gguf").string());
+  EXPECT_TRUE(Contains(result.err, "share/tern/books-79m.gguf")) << result.err;
+  // Where it is found, it is what is opened.
+  fs::create_directories(root / "models");
+  std::ofstream(root / "models" / "books-79m.gguf") << "not a model";
+  const ProgramResult found =
+      RunProgram((folder / "tern").string(), {"run", "-p", "x"}, run);
+  ExpectError(found, 1, (root / "models" / "books-79m.gguf").string() + ":");
+  EXPECT_FALSE(Contains(found.err, "share/tern")) << found.err;
+  fs::remove_all(root);
+}
+
+TEST(Failure, FullDiskIsAnError) {
+  ExpectError(Tern({"help"}, {.stdout_path = "/dev/full"}), 1,
+              "standard output");
+}
+
+TEST(Failure, ClosedPipeEndsQuietly) {
+  const ProgramResult result = Tern({"help"}, {.close_stdout = true});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.err, "");
+}
+
+}  // namespace
+}  // namespace tern
