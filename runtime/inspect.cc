@@ -14,6 +14,7 @@
 #include <utility>
 #include <variant>
 
+#include <tern/cpu.h>
 #include <tern/error.h>
 #include <tern/inspect.h>
 #include <tern/tokenizer.h>
@@ -24,7 +25,7 @@
 #include "runtime/files/gguf.h"
 #include "runtime/files/json.h"
 #include "runtime/files/safetensors.h"
-#include "runtime/session_memory.h"
+#include "runtime/memory.h"
 
 namespace tern {
 namespace {
@@ -262,15 +263,6 @@ void InspectFloats(const StoredTensor& tensor, ModelReport& report) {
 
 // --- the model ---
 
-std::uint64_t CacheBytes(const ModelConfig& config, std::size_t context,
-                         KvType type) {
-  std::uint64_t position = config.head_dim;  // bytes of one head's key
-  if (type == KvType::kF32) position *= 4;
-  if (type == KvType::kF16) position *= 2;
-  if (type == KvType::kQ8) position += 4;  // its scale
-  return 2 * config.num_layers * context * config.num_kv_heads * position;
-}
-
 void InspectNorm(const StoredTensor& norm, MemoryReport& memory,
                  ModelReport& report) {
   InspectFloats(norm, report);
@@ -314,7 +306,7 @@ void InspectModel(const Checkpoint& model, const InspectOptions& options,
   memory.cache_bytes =
       CacheBytes(model.config, memory.context_length, options.kv_type);
   memory.scratch_bytes =
-      SessionScratchBytes(model.config, memory.context_length);
+      SessionScratchBytes(model.config, memory.context_length, UsableCores());
   report.format = model.format;
   report.config = model.config;
   report.memory = memory;
