@@ -17,7 +17,8 @@ struct PackOptions {
   PackedType type = PackedType::kI2S;
   PackedHead head = PackedHead::kKeep;
   bool overwrite = false;  // replace an existing destination
-  std::function<void(double fraction)> progress;
+  // Called after each tensor.  May throw to give up: nothing is left behind.
+  std::function<void(double fraction)> progress = nullptr;
 };
 
 struct PackReport {
