@@ -20,7 +20,7 @@ test:
 	scripts/install_packages.sh build test bench
 	$(CONFIGURE)
 	cmake --build $(BUILD)
-	ctest --preset release
+	ctest --preset release -j2
 	@scripts/left_out_tests.sh
 
 bench:
