@@ -1,0 +1,43 @@
+# The short way.  Presets (CMakePresets.json) are the long one.
+BUILD := build/release
+# A configured build keeps its settings; the reference folder is given anew.
+CONFIGURE := cmake --preset release $(if $(TERN_REFERENCE_DIR),-DTERN_REFERENCE_DIR=$(abspath $(TERN_REFERENCE_DIR)),-UTERN_REFERENCE_DIR)
+SOURCES := find bench cli packing runtime ternary_kernels tests -name '*.cc' -o -name '*.h'
+PROMPT := Once upon a time, in a little house at the edge of the wood,
+
+.PHONY: demo test bench format lint clean
+
+# Builds the program alone and lets the model that ships tell a story.
+demo:
+	scripts/install_packages.sh build
+	cmake --preset demo
+	cmake --build build/demo --target tern_cli
+	@echo
+	@echo '+ build/demo/tern run -p "$(PROMPT)" -n 150'
+	build/demo/tern run -p "$(PROMPT)" -n 150
+
+test:
+	scripts/install_packages.sh build test bench
+	$(CONFIGURE)
+	cmake --build $(BUILD)
+	ctest --preset release -j2
+	@scripts/left_out_tests.sh
+
+bench:
+	scripts/install_packages.sh build test bench
+	$(CONFIGURE)
+	cmake --build $(BUILD) --target bench/all
+	@for b in $$(find $(BUILD)/bench -maxdepth 1 -type f -executable); do \
+	  echo "== $$b"; $$b || exit 1; done
+
+format:
+	scripts/install_packages.sh lint
+	$(SOURCES) | xargs clang-format-14 -i
+
+lint:
+	scripts/install_packages.sh build test bench lint
+	$(CONFIGURE)
+	scripts/lint.sh $(BUILD)
+
+clean:
+	rm -rf build
