@@ -180,7 +180,7 @@ template <typename Wide, typename Stored>
 std::vector<Wide> Parser::ReadNumbers() {
   std::vector<Wide> numbers(reader_.Count(sizeof(Stored), "array elements"));
   for (Wide& number : numbers) {
-    number = reader_.Number<Stored>();
+    number = Wide{reader_.Number<Stored>()};
   }
   return numbers;
 }
