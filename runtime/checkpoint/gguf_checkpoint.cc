@@ -225,10 +225,10 @@ ModelConfig GgufConfig::Read() {
   config.rope_theta = Float("rope.freq_base");
   config.norm_eps = Float("attention.layer_norm_rms_epsilon");
   config.tied_head = !file_.tensors.contains(kNames.head);
-  CheckHeadDim("attention.value_length", config.head_dim);
-  CheckHeadDim("rope.dimension_count", config.head_dim);
   config.vocab_size = VocabSize();
   CheckConfig(config, file_.path.string());
+  CheckHeadDim("attention.value_length", config.head_dim);
+  CheckHeadDim("rope.dimension_count", config.head_dim);
   return config;
 }
 

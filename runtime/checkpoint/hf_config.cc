@@ -103,6 +103,12 @@ const std::vector<NeutralValue>& NeutralValues() {
   return values;
 }
 
+bool IsNeutralKey(std::string_view key) {
+  return std::any_of(
+      NeutralValues().begin(), NeutralValues().end(),
+      [&](const NeutralValue& neutral) { return key == neutral.key; });
+}
+
 template <std::size_t n>
 bool Contains(const std::array<std::string_view, n>& keys,
               std::string_view key) {
@@ -228,10 +234,7 @@ void CheckKeys(const Reader& config) {
     }
   }
   for (const auto& [key, value] : config.object().items()) {
-    const bool is_neutral = std::any_of(
-        NeutralValues().begin(), NeutralValues().end(),
-        [&](const NeutralValue& neutral) { return key == neutral.key; });
-    if (!value.is_null() && !is_neutral && !Contains(kUsedKeys, key) &&
+    if (!value.is_null() && !IsNeutralKey(key) && !Contains(kUsedKeys, key) &&
         !Contains(kSilentKeys, key)) {
       config.Refuse(key, "is not supported, and might change the result");
     }

@@ -69,9 +69,10 @@ class Parser {
   void ReadTensorTable();
   std::vector<std::uint64_t> ReadShape();
   void PlaceTensors();
-  void PlaceTensor(Entry& entry, std::uint64_t available, bool is_last) const;
+  void PlaceTensor(StoredTensor& tensor, std::uint64_t available,
+                   bool ends_file) const;
   void CheckBytes(const StoredTensor& tensor, std::uint64_t needed,
-                  std::uint64_t available, bool is_last) const;
+                  std::uint64_t available, bool ends_file) const;
 
   [[nodiscard]] std::uint64_t Aligned(std::uint64_t bytes) const {
     return (bytes + result_.alignment - 1) & ~(result_.alignment - 1);
@@ -179,7 +180,7 @@ template <typename Wide, typename Stored>
 std::vector<Wide> Parser::ReadNumbers() {
   std::vector<Wide> numbers(reader_.Count(sizeof(Stored), "array elements"));
   for (Wide& number : numbers) {
-    number = reader_.Number<Stored>();
+    number = Wide{reader_.Number<Stored>()};
   }
   return numbers;
 }
@@ -300,9 +301,8 @@ void Parser::PlaceTensors() {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     Entry& entry = entries_[i];
     const std::uint64_t begin = entry.relative_offset;
-    const bool is_last = i + 1 == entries_.size();
     const std::uint64_t end =
-        is_last ? data_bytes : entries_[i + 1].relative_offset;
+        i + 1 == entries_.size() ? data_bytes : entries_[i + 1].relative_offset;
     const auto fail = [&](const std::string& what) {
       throw Error(ErrorCode::kMalformed, entry.tensor.Place() + ": " + what +
                                              "; fetch the file again");
@@ -321,7 +321,8 @@ void Parser::PlaceTensors() {
            ", as tensor " + Quote(entries_[i + 1].tensor.name));
     }
     entry.tensor.offset = data_begin + begin;
-    PlaceTensor(entry, std::min(end, data_bytes) - begin, is_last);
+    PlaceTensor(entry.tensor, std::min(end, data_bytes) - begin,
+                end >= data_bytes);
     if (!result_.tensors.emplace(entry.tensor.name, entry.tensor).second) {
       fail("appears twice");
     }
@@ -329,9 +330,8 @@ void Parser::PlaceTensors() {
 }
 
 // Decides whether the tensor is what its type number says.
-void Parser::PlaceTensor(Entry& entry, std::uint64_t available,
-                         bool is_last) const {
-  StoredTensor& tensor = entry.tensor;
+void Parser::PlaceTensor(StoredTensor& tensor, std::uint64_t available,
+                         bool ends_file) const {
   if (tensor.type == StoredType::kOther) {
     tensor.bytes = available;
     return;
@@ -347,18 +347,18 @@ void Parser::PlaceTensor(Entry& entry, std::uint64_t available,
                     "from the original");
   }
   tensor.bytes = GgufBytes(tensor.type, tensor.ElementCount());
-  CheckBytes(tensor, tensor.bytes, available, is_last);
+  CheckBytes(tensor, tensor.bytes, available, ends_file);
 }
 
 // The size rule: the room up to the next tensor is what the layout needs,
 // rounded up; the last tensor may end without padding.
 void Parser::CheckBytes(const StoredTensor& tensor, std::uint64_t needed,
-                        std::uint64_t available, bool is_last) const {
-  if (available == Aligned(needed) || (is_last && available == needed)) {
+                        std::uint64_t available, bool ends_file) const {
+  if (available == Aligned(needed) || (ends_file && available == needed)) {
     return;
   }
   std::string advice = "the file is damaged, fetch it again";
-  if (is_last && available < needed) {
+  if (ends_file && available < needed) {
     advice = "the file ends too early, fetch it again";
   } else if (tensor.type == StoredType::kI2S) {
     advice =

@@ -247,15 +247,17 @@ TensorMap ReadShards(const std::filesystem::path& directory,
   for (const auto& [name, shard] : shard_of) {
     shards.insert(shard);
   }
-  TensorMap all;
   for (const std::string& shard : shards) {
-    const std::filesystem::path path = directory / shard;
-    if (!Exists(path)) {
-      throw Error(ErrorCode::kNotFound, path.string() + ": missing, though " +
+    if (!Exists(directory / shard)) {
+      throw Error(ErrorCode::kNotFound, (directory / shard).string() +
+                                            ": missing, though " +
                                             index_path.filename().string() +
                                             " names it; fetch the whole model");
     }
-    for (auto& [name, tensor] : ReadSafetensors(path)) {
+  }
+  TensorMap all;
+  for (const std::string& shard : shards) {
+    for (auto& [name, tensor] : ReadSafetensors(directory / shard)) {
       const auto entry = shard_of.find(name);
       if (entry == shard_of.end() || entry->second != shard) {
         Malformed(tensor.Place(),
