@@ -116,13 +116,15 @@ files::TensorMap ReadGguf(const fs::path& path, ModelReport& report) {
 }
 
 // The members of an object, those of inner objects as "outer.inner".
-void ListMembers(const nlohmann::json& object, const std::string& prefix,
-                 ModelReport& report) {
+void ListMembers(const nlohmann::json& object, ModelReport& report) {
   for (const auto& [key, value] : object.items()) {
-    if (value.is_object()) {
-      ListMembers(value, prefix + key + ".", report);
-    } else {
-      report.metadata.emplace_back(prefix + key, Text(value));
+    if (!value.is_object()) {
+      report.metadata.emplace_back(key, Text(value));
+      continue;
+    }
+    for (const auto& [inner, inner_value] : value.items()) {
+      report.metadata.emplace_back(std::string(key).append(".").append(inner),
+                                   Text(inner_value));
     }
   }
 }
@@ -135,7 +137,7 @@ files::TensorMap ReadHuggingFace(const fs::path& path, bool is_directory,
   std::error_code ignored;
   if (fs::exists(config, ignored)) {
     try {
-      ListMembers(files::ReadJsonObject(config, kMaxConfigBytes), "", report);
+      ListMembers(files::ReadJsonObject(config, kMaxConfigBytes), report);
     } catch (const Error& error) {
       AddProblem(report, error);
     }

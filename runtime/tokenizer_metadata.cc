@@ -40,9 +40,9 @@ constexpr const char* kLlama3Split =
 
 // A member, or null.
 const json& Member(const json& object, const char* name) {
-  static const json kNull;
+  static const json null_value;
   const auto found = object.find(name);
-  return found == object.end() ? kNull : *found;
+  return found == object.end() ? null_value : *found;
 }
 
 class Converter {
@@ -244,8 +244,9 @@ std::optional<std::size_t> Converter::SpecialToken(const json& name) const {
   if (text.is_null()) return std::nullopt;
   for (std::size_t id = 0; id < names_.size(); ++id) {
     if (types_[id] == kControl &&
-        names_[id] == text.get_ref<const std::string&>())
+        names_[id] == text.get_ref<const std::string&>()) {
       return id;
+    }
   }
   return std::nullopt;
 }
@@ -325,8 +326,11 @@ void Converter::AppendChatTemplate(files::GgufMetadata& metadata) const {
     return;
   }
   for (const json& named : value) {
-    const auto name = named.at("name").get<std::string>();
-    metadata.emplace_back(name == "default" ? key : key + "." + name,
+    std::string named_key = key;
+    if (named.at("name") != "default") {
+      named_key.append(".").append(named.at("name").get<std::string>());
+    }
+    metadata.emplace_back(std::move(named_key),
                           named.at("template").get<std::string>());
   }
 }

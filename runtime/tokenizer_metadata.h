@@ -19,6 +19,7 @@
 namespace tern {
 
 // The documents, each an object, or null if there is no such file.
+// NOLINTNEXTLINE(bugprone-exception-escape): moving a json does not throw.
 struct HuggingFaceTokenizer {
   std::filesystem::path directory;           // for messages
   nlohmann::json tokenizer;                  // tokenizer.json, never null

@@ -205,24 +205,23 @@ GgufWriter::GgufWriter(std::filesystem::path destination, bool overwrite,
     : file_(std::move(destination), overwrite), tensors_(std::move(tensors)) {
   std::set<std::string> keys;
   for (const auto& [key, value] : metadata) {
-    if (!keys.insert(key).second) Misuse("key " + Quote(key) + " twice");
+    if (!keys.insert(key).second) Misuse("key " + Quote(key), "is there twice");
   }
   std::set<std::string> names;
   for (const GgufTensor& tensor : tensors_) {
-    const std::string name = "tensor " + Quote(tensor.name);
-    if (!names.insert(tensor.name).second) Misuse(name + " twice");
-    if (const auto what = WhatIsWrong(tensor); !what.empty()) {
-      Misuse(name + " " + what);
-    }
+    const bool is_new = names.insert(tensor.name).second;
+    const std::string what = is_new ? WhatIsWrong(tensor) : "is there twice";
+    if (!what.empty()) Misuse("tensor " + Quote(tensor.name), what);
   }
   Append(MakeHeader(metadata, tensors_).bytes());
   Pad();
 }
 
-void GgufWriter::Misuse(const std::string& what) const {
+void GgufWriter::Misuse(const std::string& thing,
+                        const std::string& what) const {
   throw Error(ErrorCode::kInvalidArgument,
-              file_.destination().string() + ": cannot be written: " + what +
-                  "; convert the model again from the original");
+              file_.destination().string() + ": cannot be written: " + thing +
+                  " " + what + "; convert the model again from the original");
 }
 
 void GgufWriter::Append(std::span<const std::uint8_t> bytes) {
@@ -237,11 +236,11 @@ void GgufWriter::Pad() {
 
 void GgufWriter::Write(std::span<const std::uint8_t> piece) {
   if (piece.empty()) return;
-  if (current_ == tensors_.size()) Misuse("data after the last tensor");
+  if (current_ == tensors_.size())
+    Misuse("data", "goes on after the last tensor");
   const std::uint64_t bytes = tensors_[current_].Bytes();
   if (piece.size() > bytes - current_bytes_) {
-    Misuse("more data than tensor " + Quote(tensors_[current_].name) +
-           " holds");
+    Misuse("tensor " + Quote(tensors_[current_].name), "has too much data");
   }
   Append(piece);
   current_bytes_ += piece.size();
@@ -254,7 +253,7 @@ void GgufWriter::Write(std::span<const std::uint8_t> piece) {
 
 std::uint64_t GgufWriter::Finish() {
   if (current_ != tensors_.size()) {
-    Misuse("data of tensor " + Quote(tensors_[current_].name) + " is missing");
+    Misuse("tensor " + Quote(tensors_[current_].name), "has too little data");
   }
   file_.Commit();
   return size_;

@@ -52,7 +52,8 @@ class GgufWriter {
  private:
   void Append(std::span<const std::uint8_t> bytes);
   void Pad();  // to the alignment
-  [[noreturn]] void Misuse(const std::string& what) const;
+  [[noreturn]] void Misuse(const std::string& thing,
+                           const std::string& what) const;
 
   OutputFile file_;
   std::vector<GgufTensor> tensors_;

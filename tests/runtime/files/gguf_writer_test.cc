@@ -236,10 +236,10 @@ TEST(GgufWriter, RefusesToMixUpTensors) {
   GgufWriter writer(
       directory / "a.gguf", false, {},
       {{"t", StoredType::kF32, {2}}, {"u", StoredType::kF32, {1}}});
-  ExpectError(code, {"more data than tensor 't'"},
+  ExpectError(code, {"tensor 't' has too much"},
               [&] { writer.Write(Fill(9, 0)); });
   writer.Write(Fill(8, 0));
-  ExpectError(code, {"'u' is missing"}, [&] { writer.Finish(); });
+  ExpectError(code, {"tensor 'u' has too little"}, [&] { writer.Finish(); });
   writer.Write(Fill(4, 0));
   ExpectError(code, {"after the last"}, [&] { writer.Write(Fill(1, 0)); });
 }
@@ -254,9 +254,9 @@ TEST(GgufWriter, RefusesWhatGgufCannotExpress) {
     });
     EXPECT_EQ(directory.FileCount(), 0U);
   };
-  refuse("key 'k' twice", {{"k", true}, {"k", false}}, {});
+  refuse("key 'k' is there twice", {{"k", true}, {"k", false}}, {});
   const GgufTensor sound = {"t", StoredType::kF32, {1}};
-  refuse("tensor 't' twice", {}, {sound, sound});
+  refuse("tensor 't' is there twice", {}, {sound, sound});
   refuse("type", {}, {{"t", StoredType::kU8, {1}}});
   refuse("type", {}, {{"t", StoredType::kOther, {1}}});
   refuse("dimensions", {}, {{"t", StoredType::kF32, {}}});
