@@ -109,6 +109,8 @@ inline std::vector<Named> ExtremeProducts() {
       {"all -127", [](std::size_t) { return -127; }},
       {"+127 and -127 in turn",
        [](std::size_t c) { return c % 2 == 0 ? 127 : -127; }},
+      // 1 + 0 + 254 = 255: the low part of a nibble's sum is full, 15.
+      {"1 and 0 in turn", [](std::size_t c) { return c % 2 == 0 ? 1 : 0; }},
       {"only column 5", [](std::size_t c) { return c == 5 ? -127 : 0; }}};
   std::vector<Named> products;
   for (const auto& [weight_name, code] : weights) {
