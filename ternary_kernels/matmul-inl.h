@@ -23,16 +23,19 @@
 HWY_BEFORE_NAMESPACE();
 namespace tern::kernels {
 namespace HWY_NAMESPACE {
+namespace {  // other kernels use the same short names
 
 #if TERN_PLAIN_TARGET
 
-inline size_t TokenTileOnTarget() { return 16; }
+HWY_NOINLINE size_t TokenTileOnTarget() { return 16; }
 // Never: MatVec's tables save more here.
-inline size_t MinTokensOnTarget() { return std::numeric_limits<size_t>::max(); }
-inline size_t ScratchBytesOnTarget(size_t /*rows*/) { return 0; }
+HWY_NOINLINE size_t MinTokensOnTarget() {
+  return std::numeric_limits<size_t>::max();
+}
+HWY_NOINLINE size_t ScratchBytesOnTarget(size_t /*rows*/) { return 0; }
 
-inline void MatMulOnTarget(const TernaryView& w, const MatMulArgs& args,
-                           void* /*scratch*/) {
+HWY_NOINLINE void MatMulOnTarget(const TernaryView& w, const MatMulArgs& args,
+                                 void* /*scratch*/) {
   for (size_t t = 0; t < args.tokens; ++t) {
     reference::MatVec(w, args.x + t * args.x_stride, args.row_begin,
                       args.row_end, args.col_begin, args.col_end,
@@ -82,12 +85,12 @@ struct Scratch {
 inline size_t BlockRows(size_t rows) {
   return std::min(packing::PaddedRows(rows), kBlockRows);
 }
-inline size_t TokenTileOnTarget() { return kMaxTokens; }
+HWY_NOINLINE size_t TokenTileOnTarget() { return kMaxTokens; }
 // Measured with 6912 x 2560, one thread: 7.2 (SSE4), 9.0 (AVX2), 9.8 (AVX3).
-inline size_t MinTokensOnTarget() {
+HWY_NOINLINE size_t MinTokensOnTarget() {
   return hn::MaxLanes(hn::ScalableTag<int16_t>()) == 8 ? 8 : 10;
 }
-inline size_t ScratchBytesOnTarget(size_t rows) {
+HWY_NOINLINE size_t ScratchBytesOnTarget(size_t rows) {
   return TokenTileOf<kMaxTokens>::kTablesBytes +
          BlockRows(rows) * kMaxTokens * (sizeof(int16_t) + sizeof(int32_t));
 }
@@ -247,8 +250,8 @@ inline void MultiplyTile(const TernaryView& w, const MatMulArgs& args,
   }
 }
 
-inline void MatMulOnTarget(const TernaryView& w, const MatMulArgs& args,
-                           void* scratch) {
+HWY_NOINLINE void MatMulOnTarget(const TernaryView& w, const MatMulArgs& args,
+                                 void* scratch) {
   if (args.tokens <= 16) {
     MultiplyTile<16>(w, args, scratch);
   } else {
@@ -258,6 +261,7 @@ inline void MatMulOnTarget(const TernaryView& w, const MatMulArgs& args,
 
 #endif  // TERN_PLAIN_TARGET
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace tern::kernels
 HWY_AFTER_NAMESPACE();

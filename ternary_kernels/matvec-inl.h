@@ -20,6 +20,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace tern::kernels {
 namespace HWY_NAMESPACE {
+namespace {  // other kernels use the same short names
 
 // The four tables of a tile: low part and rest for columns 0, 1, then 2, 3.
 inline constexpr size_t kTableBytes = 16;
@@ -254,7 +255,7 @@ HWY_INLINE void BuildTileTables(const int8_t* HWY_RESTRICT x,
 
 #endif  // TERN_PLAIN_TARGET
 
-inline void BuildTables(const int8_t* x, size_t cols, uint8_t* tables) {
+HWY_NOINLINE void BuildTables(const int8_t* x, size_t cols, uint8_t* tables) {
   const size_t whole = cols / packing::kTileCols * packing::kTileCols;
   for (size_t c = 0; c < whole; c += packing::kTileCols) {
     BuildTileTables(x + c, tables + c / packing::kTileCols * kTileTableBytes);
@@ -271,9 +272,9 @@ inline void BuildTables(const int8_t* x, size_t cols, uint8_t* tables) {
 
 // sums[0, rows) of `groups` tiles in each strip of 64 rows; the strips lie
 // `strip_bytes` apart.
-inline void SumStrips(const uint8_t* tiles, size_t strip_bytes,
-                      const uint8_t* tables, size_t groups, size_t rows,
-                      int32_t* sums) {
+HWY_NOINLINE void SumStrips(const uint8_t* tiles, size_t strip_bytes,
+                            const uint8_t* tables, size_t groups, size_t rows,
+                            int32_t* sums) {
   constexpr size_t kRows = kStrips * packing::kTileRows;
   for (; rows >= kRows; rows -= kRows) {
     SumTiles<kStrips>(tiles, strip_bytes, tables, groups, sums);
@@ -291,6 +292,7 @@ inline void SumStrips(const uint8_t* tiles, size_t strip_bytes,
   }
 }
 
+}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace tern::kernels
 HWY_AFTER_NAMESPACE();

@@ -1,5 +1,9 @@
 // What Highway 1.0.3 lacks and more than one kernel needs, for one target.
 // Included once per target, after hwy/highway.h.
+//
+// The functions that x.cc dispatches to are HWY_NOINLINE: where one target is
+// all that is compiled (NEON), they would else melt into the public functions,
+// and the test that reads the machine code could not tell the target's own.
 #if defined(TERN_TERNARY_KERNELS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef TERN_TERNARY_KERNELS_SIMD_INL_H_
 #undef TERN_TERNARY_KERNELS_SIMD_INL_H_

@@ -33,10 +33,13 @@ std::vector<std::int64_t> TargetsOf(std::int64_t mask) {
   return targets;
 }
 
+// Asked of Highway once: hwy::SupportedTargets() forgets the chosen target.
 // The dispatch table always ends in the fallback, whether Highway's library,
 // built apart, reports that one or not.
 std::int64_t SupportedMask() {
-  return HWY_TARGETS & (hwy::SupportedTargets() | kFallbacks);
+  static const std::int64_t kMask =
+      HWY_TARGETS & (hwy::SupportedTargets() | kFallbacks);
+  return kMask != 0 ? kMask : HWY_STATIC_TARGET;  // what dispatch would call
 }
 
 std::vector<std::string> NamesOf(std::int64_t mask) {
@@ -60,6 +63,7 @@ std::string ActiveTarget() {
 bool ForceTarget(const std::string& name) {
   for (const std::int64_t target : TargetsOf(SupportedMask())) {
     if (name == hwy::TargetName(target)) {
+      hwy::SetSupportedTargetsForTest(target);
       hwy::GetChosenTarget().Update(target);
       return true;
     }
