@@ -69,6 +69,12 @@ int PackModel(const Arguments& arguments) {
                                            : "DST: missing");
   }
   const std::string& destination = command.words[1];
+  // The library refuses it too, but cannot know the name of the option.
+  if (!command.force && std::filesystem::exists(destination)) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        destination + ": exists already; choose another name or give --force");
+  }
   CatchInterrupts();
   Progress bar("packing");
   options.progress = [&bar](double fraction) {
