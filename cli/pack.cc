@@ -1,7 +1,9 @@
 // `tern pack`: any model that tern reads into one GGUF file.
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include <tern/error.h>
 #include <tern/pack.h>
 
 #include "cli/commands.h"
