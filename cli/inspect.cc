@@ -168,10 +168,11 @@ std::string TensorTable(const std::vector<TensorReport>& tensors) {
     if (t.is_ternary) {
       const std::string low = Shortest(t.scale_min);
       const std::string high = Shortest(t.scale_max);
+      std::string scale = low;
+      if (low != high) scale.append(" .. ").append(high);
       row.insert(row.end(),
-                 {low == high ? low : low + " .. " + high,
-                  Fixed(100 * t.share_minus, 2), Fixed(100 * t.share_zero, 2),
-                  Fixed(100 * t.share_plus, 2)});
+                 {scale, Fixed(100 * t.share_minus, 2),
+                  Fixed(100 * t.share_zero, 2), Fixed(100 * t.share_plus, 2)});
     }
     table.rows.push_back(std::move(row));
   }

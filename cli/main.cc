@@ -88,8 +88,9 @@ int Dispatch(const Arguments& words) {
     return kDone;
   }
   const Command* command = Find(words[1]);
-  if (command == nullptr)
+  if (command == nullptr) {
     throw UsageError("'" + words[1] + "': no such command");
+  }
   return command->function({"--help"});
 }
 

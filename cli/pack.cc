@@ -1,7 +1,9 @@
 // `tern pack`: any model that tern reads into one GGUF file.
+#include <filesystem>
 #include <string>
 #include <vector>
 
+#include <tern/error.h>
 #include <tern/pack.h>
 
 #include "cli/commands.h"
@@ -69,6 +71,12 @@ int PackModel(const Arguments& arguments) {
                                            : "DST: missing");
   }
   const std::string& destination = command.words[1];
+  // The library refuses it too, but cannot know the name of the option.
+  if (!command.force && std::filesystem::exists(destination)) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        destination + ": exists already; choose another name or give --force");
+  }
   CatchInterrupts();
   Progress bar("packing");
   options.progress = [&bar](double fraction) {
