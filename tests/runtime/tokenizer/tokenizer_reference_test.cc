@@ -1,0 +1,123 @@
+// Against vocabularies and files that the repository does not contain.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <tern/tokenizer.h>
+
+#include "fixtures.h"
+
+namespace tern {
+namespace {
+
+namespace fs = std::filesystem;
+using tokenizer::testing::ExpectRefusal;
+using tokenizer::testing::ReadFile;
+
+const fs::path kReference = TERN_REFERENCE_DIR;
+
+const Tokenizer& Llama3() {
+  static const Tokenizer tokenizer =
+      Tokenizer::Load(kReference / "tokenizers/llama3");
+  return tokenizer;
+}
+
+// Texts are separated by a line of their own; ids stand one text a line.
+std::vector<std::string> ReadTexts(const fs::path& path) {
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  const std::string all = ReadFile(path);
+  std::vector<std::string> texts;
+  std::size_t begin = 0;
+  for (auto end = all.find(separator); end != std::string::npos;
+       end = all.find(separator, begin)) {
+    texts.push_back(all.substr(begin, end - begin));
+    begin = end + separator.size();
+  }
+  if (begin < all.size()) texts.push_back(all.substr(begin));
+  return texts;
+}
+
+std::vector<std::vector<Token>> ReadIds(const fs::path& path) {
+  std::istringstream file(ReadFile(path));
+  std::vector<std::vector<Token>> ids;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream numbers(line);
+    ids.emplace_back();
+    for (Token id = 0; numbers >> id;) ids.back().push_back(id);
+  }
+  return ids;
+}
+
+TEST(TokenizerReferenceTest, Llama3GivesTheIdsOfLlamaCpp) {
+  const fs::path folder = kReference / "tokenizers";
+  const auto texts = ReadTexts(folder / "ggml-vocab-llama-bpe.gguf.inp");
+  const auto ids = ReadIds(folder / "ggml-vocab-llama-bpe.gguf.out");
+  ASSERT_GE(texts.size(), 40u);
+  ASSERT_EQ(texts.size(), ids.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    EXPECT_EQ(Llama3().Encode(texts[i], {.add_bos = false}), ids[i])
+        << texts[i];
+    EXPECT_EQ(Llama3().Decode(ids[i]), texts[i]);
+  }
+}
+
+TEST(TokenizerReferenceTest, Llama3KnowsItsSpecialTokens) {
+  EXPECT_EQ(Llama3().vocab_size(), 128256u);
+  EXPECT_EQ(Llama3().bos(), 128000);
+  EXPECT_TRUE(Llama3().IsEndOfText(128001));
+  EXPECT_TRUE(Llama3().IsEndOfText(128009));
+  EXPECT_TRUE(Llama3().IsSpecial(128255));
+  EXPECT_FALSE(Llama3().IsSpecial(127999));
+}
+
+// A GGUF file and the tokenizer.json it was made from are one tokenizer.
+TEST(TokenizerReferenceTest, GgufGivesTheIdsOfTokenizerJson) {
+  const Tokenizer json =
+      Tokenizer::Load(kReference / "models/books-14m-packed");
+  const auto vectors = nlohmann::json::parse(
+      ReadFile(kReference / "models/golden/tokenizer.json"));
+  for (const char* name :
+       {"books-14m.i2_s.gguf", "books-14m.published-metadata.i2_s.gguf",
+        "books-79m.tq2_0.gguf"}) {
+    SCOPED_TRACE(name);
+    const Tokenizer gguf = Tokenizer::Load(kReference / "gguf" / name);
+    EXPECT_EQ(gguf.bos(), json.bos());
+    EXPECT_EQ(gguf.adds_bos(), json.adds_bos());
+    EXPECT_EQ(
+        std::vector<Token>(gguf.end_tokens().begin(), gguf.end_tokens().end()),
+        (std::vector<Token>{4094, 4095}));
+    const bool is_inferred =
+        gguf.description().find("inferred") != std::string::npos;
+    EXPECT_EQ(is_inferred, std::string_view(name).find("published") !=
+                               std::string_view::npos);
+    for (const auto& vector : vectors) {
+      EXPECT_EQ(gguf.Encode(vector["text"].get<std::string>(),
+                            {.add_bos = false, .parse_special = true}),
+                vector["ids"].get<std::vector<Token>>())
+          << vector["text"];
+    }
+    for (Token token = 0; token < 4096; ++token) {
+      ASSERT_EQ(gguf.Decode(token), json.Decode(token));
+      ASSERT_EQ(gguf.IsSpecial(token), json.IsSpecial(token));
+    }
+  }
+}
+
+TEST(TokenizerReferenceTest, OtherVocabulariesAreRefusedByName) {
+  const auto expect = [](const char* name,
+                         const std::vector<std::string>& parts) {
+    ExpectRefusal([&] { return Tokenizer::Load(kReference / name); },
+                  ErrorCode::kUnsupported, parts);
+  };
+  expect("tokenizers/ggml-vocab-gpt-2.gguf", {"tokenizer.ggml.pre", "gpt-2"});
+  expect("tokenizers/ggml-vocab-gpt-neox.gguf", {"tokenizer.ggml.pre"});
+  expect("tokenizers/ggml-vocab-llama-spm.gguf",
+         {"tokenizer.ggml.model", "llama"});
+}
+
+}  // namespace
+}  // namespace tern
