@@ -236,8 +236,9 @@ void GgufWriter::Pad() {
 
 void GgufWriter::Write(std::span<const std::uint8_t> piece) {
   if (piece.empty()) return;
-  if (current_ == tensors_.size())
+  if (current_ == tensors_.size()) {
     Misuse("data", "goes on after the last tensor");
+  }
   const std::uint64_t bytes = tensors_[current_].Bytes();
   if (piece.size() > bytes - current_bytes_) {
     Misuse("tensor " + Quote(tensors_[current_].name), "has too much data");
