@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "fixtures.h"
+#include "tests/runtime/tokenizer/fixtures.h"
 
 namespace tern::tokenizer {
 namespace {

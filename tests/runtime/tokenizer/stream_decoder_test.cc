@@ -7,7 +7,7 @@
 
 #include <tern/tokenizer.h>
 
-#include "fixtures.h"
+#include "tests/runtime/tokenizer/fixtures.h"
 #include "runtime/tokenizer/tokenizer_gguf.h"
 #include "runtime/tokenizer/utf8.h"
 

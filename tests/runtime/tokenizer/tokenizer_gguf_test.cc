@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "fixtures.h"
+#include "tests/runtime/tokenizer/fixtures.h"
 #include "runtime/tokenizer/tokenizer_json.h"
 
 namespace tern::tokenizer {

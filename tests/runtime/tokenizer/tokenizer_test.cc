@@ -9,7 +9,7 @@
 #include <tern/error.h>
 #include <tern/tokenizer.h>
 
-#include "fixtures.h"
+#include "tests/runtime/tokenizer/fixtures.h"
 
 namespace tern {
 namespace {
