@@ -3,14 +3,14 @@
 #ifndef TERN_RUNTIME_ALIGNED_BUFFER_H_
 #define TERN_RUNTIME_ALIGNED_BUFFER_H_
 
-#include <tern/error.h>
-
 #include <cstddef>
 #include <cstdlib>
 #include <limits>
 #include <memory>
 #include <string>
 #include <type_traits>
+
+#include <tern/error.h>
 
 namespace tern {
 

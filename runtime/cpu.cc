@@ -1,12 +1,12 @@
-#include <sched.h>
-#include <tern/cpu.h>
-#include <tern/error.h>
-
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <sched.h>
 #include <set>
 #include <string>
+
+#include <tern/cpu.h>
+#include <tern/error.h>
 
 #include "ternary_kernels/targets.h"
 

@@ -59,8 +59,8 @@ void KvCache::StoreOne(const float* x, std::size_t index, std::uint8_t* data,
       kernels::StoreF16(x, head_dim_, reinterpret_cast<std::uint16_t*>(row));
       return;
     case kernels::CacheType::kQ8:
-      scales[index] = kernels::StoreQ8(x, head_dim_,
-                                       reinterpret_cast<std::int8_t*>(row));
+      scales[index] =
+          kernels::StoreQ8(x, head_dim_, reinterpret_cast<std::int8_t*>(row));
       return;
   }
 }

@@ -3,11 +3,11 @@
 #ifndef TERN_RUNTIME_KV_CACHE_H_
 #define TERN_RUNTIME_KV_CACHE_H_
 
-#include <tern/model.h>
-#include <tern/session.h>
-
 #include <cstddef>
 #include <cstdint>
+
+#include <tern/model.h>
+#include <tern/session.h>
 
 #include "runtime/aligned_buffer.h"
 #include "ternary_kernels/attention.h"

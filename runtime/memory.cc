@@ -1,12 +1,12 @@
 #include "runtime/memory.h"
 
-#include <sys/resource.h>
-#include <tern/error.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <limits>
+#include <sys/resource.h>
+
+#include <tern/error.h>
 
 #include "runtime/forward/transformer.h"
 #include "runtime/kv_cache.h"
@@ -49,12 +49,12 @@ std::uint64_t GroupAvailable() {
   }
   const std::string v2 = "/sys/fs/cgroup" + group;
   const std::string v1 = "/sys/fs/cgroup/memory";
-  return std::min({Left(NumberIn(v2 + "/memory.max"),
-                        NumberIn(v2 + "/memory.current")),
-                   Left(NumberIn("/sys/fs/cgroup/memory.max"),
-                        NumberIn("/sys/fs/cgroup/memory.current")),
-                   Left(NumberIn(v1 + "/memory.limit_in_bytes"),
-                        NumberIn(v1 + "/memory.usage_in_bytes"))});
+  return std::min(
+      {Left(NumberIn(v2 + "/memory.max"), NumberIn(v2 + "/memory.current")),
+       Left(NumberIn("/sys/fs/cgroup/memory.max"),
+            NumberIn("/sys/fs/cgroup/memory.current")),
+       Left(NumberIn(v1 + "/memory.limit_in_bytes"),
+            NumberIn(v1 + "/memory.usage_in_bytes"))});
 }
 
 std::uint64_t AddressSpaceAvailable() {

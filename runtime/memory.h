@@ -3,12 +3,12 @@
 #ifndef TERN_RUNTIME_MEMORY_H_
 #define TERN_RUNTIME_MEMORY_H_
 
-#include <tern/model.h>
-#include <tern/session.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
+
+#include <tern/model.h>
+#include <tern/session.h>
 
 namespace tern {
 

@@ -1,7 +1,3 @@
-#include <tern/cpu.h>
-#include <tern/error.h>
-#include <tern/model.h>
-
 #include <atomic>
 #include <exception>
 #include <mutex>
@@ -9,6 +5,10 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <tern/cpu.h>
+#include <tern/error.h>
+#include <tern/model.h>
 
 #include "packing/tiles.h"
 #include "runtime/checkpoint/checkpoint.h"
@@ -100,14 +100,14 @@ std::vector<LinearJob> LinearJobs(const Checkpoint& from, Weights& to) {
   for (std::size_t i = 0; i < from.layers.size(); ++i) {
     const LayerSource& s = from.layers[i];
     LayerWeights& w = to.layers[i];
-    for (const LinearJob& job : std::initializer_list<LinearJob>{
-             {&s.q, &w.q},
-             {&s.k, &w.k},
-             {&s.v, &w.v},
-             {&s.o, &w.o},
-             {&s.gate, &w.gate},
-             {&s.up, &w.up},
-             {&s.down, &w.down}}) {
+    for (const LinearJob& job :
+         std::initializer_list<LinearJob>{{&s.q, &w.q},
+                                          {&s.k, &w.k},
+                                          {&s.v, &w.v},
+                                          {&s.o, &w.o},
+                                          {&s.gate, &w.gate},
+                                          {&s.up, &w.up},
+                                          {&s.down, &w.down}}) {
       jobs.push_back(job);
     }
   }

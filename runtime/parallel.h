@@ -2,10 +2,9 @@
 #ifndef TERN_RUNTIME_PARALLEL_H_
 #define TERN_RUNTIME_PARALLEL_H_
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstddef>
+#include <omp.h>
 
 namespace tern {
 
@@ -23,7 +22,8 @@ void ParallelFor(int num_threads, std::size_t count, std::size_t grain,
     if (count != 0) fn(std::size_t{0}, count, std::size_t{0});
     return;
   }
-#pragma omp parallel for num_threads(static_cast<int>(threads)) schedule(static)
+#pragma omp parallel for num_threads(static_cast <int>(threads)) \
+    schedule(static)
   for (std::size_t t = 0; t < threads; ++t) {
     const std::size_t begin = chunks * t / threads * grain;
     const std::size_t end = std::min(count, chunks * (t + 1) / threads * grain);
@@ -31,8 +31,8 @@ void ParallelFor(int num_threads, std::size_t count, std::size_t grain,
   }
 }
 
-// Calls fn(item, thread) once for each item of [0, count), in any order, each on
-// whichever thread is free: for items of unequal cost.  fn must not throw.
+// Calls fn(item, thread) once for each item of [0, count), in any order, each
+// on whichever thread is free: for items of unequal cost.  fn must not throw.
 template <class Fn>
 void ParallelForEach(int num_threads, std::size_t count, const Fn& fn) {
   const std::size_t threads =
@@ -41,7 +41,7 @@ void ParallelForEach(int num_threads, std::size_t count, const Fn& fn) {
     for (std::size_t i = 0; i < count; ++i) fn(i, std::size_t{0});
     return;
   }
-#pragma omp parallel for num_threads(static_cast<int>(threads)) \
+#pragma omp parallel for num_threads(static_cast <int>(threads)) \
     schedule(dynamic, 1)
   for (std::size_t i = 0; i < count; ++i) {
     fn(i, static_cast<std::size_t>(omp_get_thread_num()));

@@ -1,11 +1,11 @@
-#include <tern/cpu.h>
-#include <tern/error.h>
-#include <tern/session.h>
-
 #include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include <tern/cpu.h>
+#include <tern/error.h>
+#include <tern/session.h>
 
 #include "runtime/forward/transformer.h"
 #include "runtime/kv_cache.h"
@@ -129,17 +129,18 @@ class Session::Impl {
   }
 
   void CheckMemory() const {
-    const std::uint64_t scratch = SessionScratchBytes(
-        model_->config(), context_length_, num_threads_);
-    RequireMemory(cache_bytes() + scratch,
-                  "context of " + std::to_string(context_length_) +
-                      " positions",
-                  "use a shorter context or a smaller type of cache");
+    const std::uint64_t scratch =
+        SessionScratchBytes(model_->config(), context_length_, num_threads_);
+    RequireMemory(
+        cache_bytes() + scratch,
+        "context of " + std::to_string(context_length_) + " positions",
+        "use a shorter context or a smaller type of cache");
   }
 
   [[noreturn]] void ThrowContextFull(std::size_t more) const {
     throw Error(ErrorCode::kContextFull,
-                "context: " + std::to_string(more) + " more tokens do not fit, " +
+                "context: " + std::to_string(more) +
+                    " more tokens do not fit, " +
                     std::to_string(tokens_.size()) + " of " +
                     std::to_string(context_length_) +
                     " positions are taken; shorten the text or make the "

@@ -45,9 +45,9 @@ struct Linear {
     return {ternary.tiles.data(), rows, cols};
   }
   [[nodiscard]] std::uint64_t bytes() const {
-    return is_ternary ? ternary.tiles.bytes() +
-                            ternary.scales.size() * sizeof(float)
-                      : dense.data.bytes();
+    return is_ternary
+               ? ternary.tiles.bytes() + ternary.scales.size() * sizeof(float)
+               : dense.data.bytes();
   }
 };
 

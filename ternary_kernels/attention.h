@@ -14,10 +14,10 @@ enum class CacheType { kF32, kF16, kQ8 };
 // kQ8 is int8 with a float32 scale for each position.
 struct HeadCache {
   CacheType type = CacheType::kF32;
-  const void* keys = nullptr;            // [positions][head_dim]
-  const void* values = nullptr;          // [positions][head_dim]
-  const float* key_scales = nullptr;     // [positions], kQ8 only
-  const float* value_scales = nullptr;   // [positions], kQ8 only
+  const void* keys = nullptr;           // [positions][head_dim]
+  const void* values = nullptr;         // [positions][head_dim]
+  const float* key_scales = nullptr;    // [positions], kQ8 only
+  const float* value_scales = nullptr;  // [positions], kQ8 only
   std::size_t head_dim = 0;
 };
 

@@ -1,10 +1,10 @@
 #include "runtime/files/finite.h"
 
-#include <tern/error.h>
-
 #include <algorithm>
 #include <cstring>
 #include <string>
+
+#include <tern/error.h>
 
 #include "packing/q8_0.h"
 

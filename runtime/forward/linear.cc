@@ -167,20 +167,20 @@ void ProjectTernary(std::span<const Projection> layers, const float* x,
       std::clamp<std::size_t>(tiles / std::max<std::size_t>(wanted, 1), 1,
                               kRowBlock / packing::kTileRows);
   const std::size_t blocks = (tiles + block - 1) / block;
-  ParallelForEach(
-      num_threads, blocks * token_tiles,
-      [&](std::size_t item, std::size_t thread) {
-        const std::size_t first = item / blocks * token_tile;
-        const std::size_t begin = item % blocks * block;
-        ForEachLayer(
-            layers, begin, std::min(begin + block, tiles),
-            [&](const RowRange& rows) {
-              MatMulRows(rows, first, std::min(token_tile, tokens - first), s,
-                         s.sums.data() + thread * sums_size,
-                         s.matmul.data() +
-                             thread * (s.matmul.size() / s.shape.threads));
-            });
-      });
+  ParallelForEach(num_threads, blocks * token_tiles,
+                  [&](std::size_t item, std::size_t thread) {
+                    const std::size_t first = item / blocks * token_tile;
+                    const std::size_t begin = item % blocks * block;
+                    ForEachLayer(
+                        layers, begin, std::min(begin + block, tiles),
+                        [&](const RowRange& rows) {
+                          MatMulRows(
+                              rows, first, std::min(token_tile, tokens - first),
+                              s, s.sums.data() + thread * sums_size,
+                              s.matmul.data() +
+                                  thread * (s.matmul.size() / s.shape.threads));
+                        });
+                  });
 }
 
 std::size_t RoundUp(std::size_t size) {
@@ -195,8 +195,8 @@ struct Sizes {
         tables(std::min(shape.tokens, MostMatVecTokens()) *
                kernels::NibbleTableBytes(shape.cols)),
         sums(shape.threads * RoundUp(kernels::TokenTile() * shape.rows)),
-        matmul(shape.threads * RoundUp(kernels::MatMulScratchBytes(kRowBlock))) {
-  }
+        matmul(shape.threads *
+               RoundUp(kernels::MatMulScratchBytes(kRowBlock))) {}
 };
 
 }  // namespace

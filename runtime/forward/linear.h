@@ -32,10 +32,10 @@ class LinearScratch {
   }
 
   LinearShape shape;
-  AlignedBuffer<std::int8_t> q;       // [tokens][Stride(cols)]
-  AlignedBuffer<float> q_scales;      // [tokens], the s of q = x * s
+  AlignedBuffer<std::int8_t> q;        // [tokens][Stride(cols)]
+  AlignedBuffer<float> q_scales;       // [tokens], the s of q = x * s
   AlignedBuffer<std::uint8_t> tables;  // [few tokens][NibbleTableBytes(cols)]
-  AlignedBuffer<std::int32_t> sums;   // [threads][TokenTile][rows]
+  AlignedBuffer<std::int32_t> sums;    // [threads][TokenTile][rows]
   AlignedBuffer<std::uint8_t> matmul;  // [threads][MatMulScratchBytes]
 };
 

@@ -32,7 +32,8 @@ std::size_t ScoresSize(const ModelConfig& c, std::size_t context_length) {
 }
 
 void NormRows(const ForwardPass& pass, const float* x,
-              const std::vector<float>& weight, std::size_t tokens, float* out) {
+              const std::vector<float>& weight, std::size_t tokens,
+              float* out) {
   const std::size_t size = weight.size();
   ParallelFor(pass.num_threads, tokens, 1,
               [&](std::size_t begin, std::size_t end, std::size_t) {
@@ -78,17 +79,17 @@ void AttendTokens(const ForwardPass& pass, std::size_t layer,
   const float scale = 1.0F / std::sqrt(static_cast<float>(c.head_dim));
   const std::size_t scores_size =
       work.scores.size() / static_cast<std::size_t>(work.linear.shape.threads);
-  ParallelForEach(
-      pass.num_threads, tokens * c.num_kv_heads,
-      [&](std::size_t item, std::size_t thread) {
-        const std::size_t t = item / c.num_kv_heads;
-        const std::size_t h = item % c.num_kv_heads;
-        const std::size_t head = t * QuerySize(c) + h * group * c.head_dim;
-        kernels::Attend(pass.cache.Head(layer, h), position + t + 1,
-                        work.q.data() + head, group, scale,
-                        work.scores.data() + thread * scores_size,
-                        work.att.data() + head);
-      });
+  ParallelForEach(pass.num_threads, tokens * c.num_kv_heads,
+                  [&](std::size_t item, std::size_t thread) {
+                    const std::size_t t = item / c.num_kv_heads;
+                    const std::size_t h = item % c.num_kv_heads;
+                    const std::size_t head =
+                        t * QuerySize(c) + h * group * c.head_dim;
+                    kernels::Attend(pass.cache.Head(layer, h), position + t + 1,
+                                    work.q.data() + head, group, scale,
+                                    work.scores.data() + thread * scores_size,
+                                    work.att.data() + head);
+                  });
 }
 
 void GateRows(const ForwardPass& pass, std::size_t tokens) {

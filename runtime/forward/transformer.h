@@ -1,5 +1,5 @@
-// The forward pass: embedding, layers, final norm, head.  Read RunLayer for what
-// the architecture computes.
+// The forward pass: embedding, layers, final norm, head.  Read RunLayer for
+// what the architecture computes.
 //
 // bitnet-b1.58 (Ma et al. 2024, arXiv 2402.17764; 2B4T, arXiv 2504.12285): a
 // Llama layer with an RMSNorm before o_proj and before down_proj (sub-norms),
@@ -8,12 +8,12 @@
 #ifndef TERN_RUNTIME_FORWARD_TRANSFORMER_H_
 #define TERN_RUNTIME_FORWARD_TRANSFORMER_H_
 
-#include <tern/model.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include <tern/model.h>
 
 #include "runtime/aligned_buffer.h"
 #include "runtime/forward/linear.h"
@@ -32,15 +32,15 @@ class Workspace {
                              std::size_t context_length, int num_threads);
 
   std::size_t max_tokens;
-  AlignedBuffer<float> x;    // [T][hidden], the residual stream
-  AlignedBuffer<float> xb;   // [T][max(hidden, heads * head_dim)], normed
-  AlignedBuffer<float> q;    // [T][heads][head_dim]
-  AlignedBuffer<float> k;    // [T][kv_heads][head_dim]
-  AlignedBuffer<float> v;    // [T][kv_heads][head_dim]
-  AlignedBuffer<float> att;  // [T][heads][head_dim], mixed values
-  AlignedBuffer<float> hb;   // [T][ffn], gate, then the gated product
-  AlignedBuffer<float> hb2;  // [T][ffn], up
-  AlignedBuffer<float> out;  // [T][hidden], what a block adds to x
+  AlignedBuffer<float> x;          // [T][hidden], the residual stream
+  AlignedBuffer<float> xb;         // [T][max(hidden, heads * head_dim)], normed
+  AlignedBuffer<float> q;          // [T][heads][head_dim]
+  AlignedBuffer<float> k;          // [T][kv_heads][head_dim]
+  AlignedBuffer<float> v;          // [T][kv_heads][head_dim]
+  AlignedBuffer<float> att;        // [T][heads][head_dim], mixed values
+  AlignedBuffer<float> hb;         // [T][ffn], gate, then the gated product
+  AlignedBuffer<float> hb2;        // [T][ffn], up
+  AlignedBuffer<float> out;        // [T][hidden], what a block adds to x
   AlignedBuffer<float> cosine;     // [T][head_dim / 2]
   AlignedBuffer<float> sine;       // [T][head_dim / 2]
   AlignedBuffer<float> scores;     // [threads][heads / kv_heads][context]

@@ -1,13 +1,14 @@
 #include "runtime/memory.h"
 
-#include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <tern/error.h>
-#include <unistd.h>
-
 #include <limits>
 #include <string>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include <tern/error.h>
 
 namespace tern {
 namespace {
@@ -25,8 +26,9 @@ TEST(Memory, TooLittleIsAnErrorThatSaysHowMuch) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
     const std::string what = error.what();
-    EXPECT_TRUE(what.starts_with("context of 9 positions: needs "
-                                 "1099511627776 MiB of memory, but only "))
+    EXPECT_TRUE(
+        what.starts_with("context of 9 positions: needs "
+                         "1099511627776 MiB of memory, but only "))
         << what;
     EXPECT_TRUE(what.ends_with("; mend it")) << what;
   }

@@ -1,13 +1,14 @@
 // What a Session promises: the same logits however the work is split, and clear
 // errors before any work.
-#include <gtest/gtest.h>
-#include <tern/error.h>
-#include <tern/model.h>
-#include <tern/session.h>
-
 #include <algorithm>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
+
+#include <tern/error.h>
+#include <tern/model.h>
+#include <tern/session.h>
 
 #include "tests/support/golden.h"
 
@@ -37,12 +38,11 @@ class SessionTest : public ::testing::Test {
     Session session(model_, {.kv_type = kv, .num_threads = threads});
     std::vector<float> all;
     for (std::size_t i = 0; i < ids_.size(); i += chunk) {
-      session.Append(
-          {ids_.data() + i, std::min(chunk, ids_.size() - i)},
-          [&](std::size_t position, std::span<const float> logits) {
-            EXPECT_EQ(position * logits.size(), all.size());
-            all.insert(all.end(), logits.begin(), logits.end());
-          });
+      session.Append({ids_.data() + i, std::min(chunk, ids_.size() - i)},
+                     [&](std::size_t position, std::span<const float> logits) {
+                       EXPECT_EQ(position * logits.size(), all.size());
+                       all.insert(all.end(), logits.begin(), logits.end());
+                     });
     }
     return all;
   }
@@ -94,16 +94,17 @@ TEST_F(SessionTest, TruncateGoesBackToTheSameLogits) {
   session.Append({ids_.data() + 50, 20});
   session.Truncate(50);
   EXPECT_EQ(session.tokens().size(), 50U);
-  EXPECT_TRUE(std::equal(before.begin(), before.end(),
-                         session.Logits().begin()));
-  EXPECT_EQ(CodeOf([&] { session.Truncate(51); }),
-            ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(
+      std::equal(before.begin(), before.end(), session.Logits().begin()));
+  EXPECT_EQ(CodeOf([&] { session.Truncate(51); }), ErrorCode::kInvalidArgument);
 }
 
 TEST_F(SessionTest, TooManyTokensAreRefusedBeforeAnyWork) {
   Session session(model_, {.context_length = 10});
   session.Append({ids_.data(), 6});
-  EXPECT_EQ(CodeOf([&] { session.Append({ids_.data(), 5}); }),
+  EXPECT_EQ(CodeOf([&] {
+              session.Append({ids_.data(), 5});
+            }),
             ErrorCode::kContextFull);
   EXPECT_EQ(session.tokens().size(), 6U);
   session.Append({ids_.data(), 4});
@@ -114,7 +115,9 @@ TEST_F(SessionTest, TooManyTokensAreRefusedBeforeAnyWork) {
 TEST_F(SessionTest, IdsOutsideTheVocabularyAreRefused) {
   Session session(model_, {});
   for (const Token bad : {-1, 512, 1 << 30}) {
-    EXPECT_EQ(CodeOf([&] { session.Append({&bad, 1}); }),
+    EXPECT_EQ(CodeOf([&] {
+                session.Append({&bad, 1});
+              }),
               ErrorCode::kInvalidArgument);
   }
   EXPECT_TRUE(session.tokens().empty());

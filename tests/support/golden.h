@@ -2,12 +2,12 @@
 #ifndef TERN_TESTS_SUPPORT_GOLDEN_H_
 #define TERN_TESTS_SUPPORT_GOLDEN_H_
 
-#include <tern/tokenizer.h>
-
 #include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include <tern/tokenizer.h>
 
 #include "runtime/files/safetensors.h"
 

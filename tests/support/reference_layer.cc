@@ -103,11 +103,10 @@ void Rotate(std::vector<double>& x, std::size_t tokens, std::size_t head_dim,
     for (std::size_t h = 0; h < heads; ++h) {
       double* head = x.data() + (t * heads + h) * head_dim;
       for (std::size_t i = 0; i < half; ++i) {
-        const double angle =
-            static_cast<double>(t) *
-            std::pow(static_cast<double>(theta),
-                     -2.0 * static_cast<double>(i) /
-                         static_cast<double>(head_dim));
+        const double angle = static_cast<double>(t) *
+                             std::pow(static_cast<double>(theta),
+                                      -2.0 * static_cast<double>(i) /
+                                          static_cast<double>(head_dim));
         const double a = head[i];
         const double b = head[half + i];
         head[i] = a * std::cos(angle) - b * std::sin(angle);
@@ -164,7 +163,8 @@ std::vector<double> ReferenceNorm(const std::vector<double>& x,
   std::vector<double> out(x.size());
   for (std::size_t row = 0; row < x.size(); row += w.size()) {
     double squares = 0;
-    for (std::size_t i = 0; i < w.size(); ++i) squares += x[row + i] * x[row + i];
+    for (std::size_t i = 0; i < w.size(); ++i)
+      squares += x[row + i] * x[row + i];
     const double root =
         std::sqrt(squares / static_cast<double>(w.size()) + eps);
     for (std::size_t i = 0; i < w.size(); ++i) {

@@ -1,8 +1,6 @@
 // The float kernels against plain loops in double precision, on every target
 // that this CPU has; and their results must not depend on how the work is
 // split.
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -10,6 +8,8 @@
 #include <functional>
 #include <random>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "packing/half.h"
 #include "packing/q8_0.h"
@@ -78,8 +78,8 @@ Stored Store(DenseType type, const std::vector<float>& w, std::size_t cols) {
 }
 
 TEST_P(FloatKernels, DenseMatMulEqualsPlainLoops) {
-  for (const DenseType type : {DenseType::kF32, DenseType::kF16,
-                               DenseType::kBf16, DenseType::kQ8_0}) {
+  for (const DenseType type :
+       {DenseType::kF32, DenseType::kF16, DenseType::kBf16, DenseType::kQ8_0}) {
     for (const std::size_t cols : {32U, 64U, 96U, 384U}) {
       const std::size_t rows = 7;
       const std::size_t tokens = 5;
@@ -92,8 +92,8 @@ TEST_P(FloatKernels, DenseMatMulEqualsPlainLoops) {
         for (std::size_t r = 0; r < rows; ++r) {
           double want = 0;
           for (std::size_t c = 0; c < cols; ++c) {
-            want += static_cast<double>(w.values[r * cols + c]) *
-                    x[t * cols + c];
+            want +=
+                static_cast<double>(w.values[r * cols + c]) * x[t * cols + c];
           }
           EXPECT_NEAR(y[t * rows + r], want, 1e-4) << cols;
         }
@@ -286,8 +286,7 @@ TEST_P(FloatKernels, AttendEqualsPlainLoopsForEveryCacheType) {
           }
         }
       };
-      check({CacheType::kF32, k.data(), v.data(), nullptr, nullptr, dim},
-            2e-5);
+      check({CacheType::kF32, k.data(), v.data(), nullptr, nullptr, dim}, 2e-5);
       std::vector<std::uint16_t> k16(k.size());
       std::vector<std::uint16_t> v16(v.size());
       StoreF16(k.data(), k.size(), k16.data());

@@ -3,15 +3,15 @@
 #ifndef TERN_INSPECT_H_
 #define TERN_INSPECT_H_
 
-#include <tern/model.h>
-#include <tern/session.h>
-
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <tern/model.h>
+#include <tern/session.h>
 
 namespace tern {
 
@@ -20,8 +20,8 @@ struct TensorReport {
   std::string type;                  // "I2_S", "BF16", ...
   std::vector<std::uint64_t> shape;  // outermost first: rows, columns
   std::uint64_t bytes = 0;
-  std::string file;                  // file name of the shard that holds it
-  std::uint64_t offset = 0;          // of its first byte in that file
+  std::string file;          // file name of the shard that holds it
+  std::uint64_t offset = 0;  // of its first byte in that file
   // Ternary tensors only:
   bool is_ternary = false;
   float scale_min = 0;

@@ -4,9 +4,6 @@
 #ifndef TERN_MODEL_H_
 #define TERN_MODEL_H_
 
-#include <tern/error.h>
-#include <tern/tokenizer.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -14,6 +11,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+
+#include <tern/error.h>
+#include <tern/tokenizer.h>
 
 namespace tern {
 
@@ -25,20 +25,20 @@ enum class Activation {
 
 // What the layers look like.  Sizes are counts of floats unless said otherwise.
 struct ModelConfig {
-  std::string architecture;       // tern's name of it: "bitnet-b1.58"
-  std::string name;               // the file's own name for the model, or ""
+  std::string architecture;  // tern's name of it: "bitnet-b1.58"
+  std::string name;          // the file's own name for the model, or ""
   Activation activation = Activation::kSquaredRelu;
-  std::size_t hidden_size = 0;    // width of the residual stream
+  std::size_t hidden_size = 0;  // width of the residual stream
   std::size_t num_layers = 0;
-  std::size_t ffn_size = 0;       // width inside the feed-forward block
-  std::size_t num_heads = 0;      // query heads
-  std::size_t num_kv_heads = 0;   // key/value heads, divides num_heads
-  std::size_t head_dim = 0;       // even
-  std::size_t vocab_size = 0;     // rows of the embedding, padding included
-  std::size_t max_context = 0;    // positions the model was trained for
-  float rope_theta = 0;           // base of the rotary frequencies
+  std::size_t ffn_size = 0;      // width inside the feed-forward block
+  std::size_t num_heads = 0;     // query heads
+  std::size_t num_kv_heads = 0;  // key/value heads, divides num_heads
+  std::size_t head_dim = 0;      // even
+  std::size_t vocab_size = 0;    // rows of the embedding, padding included
+  std::size_t max_context = 0;   // positions the model was trained for
+  float rope_theta = 0;          // base of the rotary frequencies
   float norm_eps = 0;
-  bool tied_head = false;         // output head = embedding
+  bool tied_head = false;  // output head = embedding
 };
 
 struct LoadOptions {

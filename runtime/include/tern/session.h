@@ -11,14 +11,14 @@
 #ifndef TERN_SESSION_H_
 #define TERN_SESSION_H_
 
-#include <tern/model.h>
-#include <tern/sampler.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
+
+#include <tern/model.h>
+#include <tern/sampler.h>
 
 namespace tern {
 

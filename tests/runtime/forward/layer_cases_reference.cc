@@ -10,9 +10,8 @@ std::vector<LayerCase> LayerCases() {
                            "books-14m-master", "books-79m-packed"}) {
     std::string label = name;
     std::erase(label, '-');
-    cases.push_back(
-        {label, models / name,
-         models / "golden" / (std::string(name) + ".safetensors")});
+    cases.push_back({label, models / name,
+                     models / "golden" / (std::string(name) + ".safetensors")});
   }
   const std::filesystem::path z1m = models / "zoo" / "z1m-bitnet-2b4t-master";
   cases.push_back({"z1m", z1m, z1m / "golden_float32.safetensors"});

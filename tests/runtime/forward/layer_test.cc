@@ -2,13 +2,14 @@
 // that one int8 rounding starts, where agreement can be demanded.
 #include "tests/runtime/forward/layer_test.h"
 
-#include <gtest/gtest.h>
-#include <tern/model.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+
+#include <gtest/gtest.h>
+
+#include <tern/model.h>
 
 #include "packing/tiles.h"
 #include "runtime/forward/transformer.h"
@@ -63,8 +64,8 @@ void CheckRows(const std::vector<float>& got, const std::vector<float>& want,
   const std::size_t tokens = reference.boundary_distance.size();
   const std::size_t hidden = want.size() / tokens;
   for (std::size_t t = 0; t < tokens; ++t) {
-    const Difference d = Compare(got.data() + t * hidden,
-                                 want.data() + t * hidden, hidden);
+    const Difference d =
+        Compare(got.data() + t * hidden, want.data() + t * hidden, hidden);
     const bool near = reference.boundary_distance[t] < kNearBoundary;
     ++positions.all;
     positions.near_boundary += near ? 1 : 0;
@@ -152,8 +153,7 @@ TEST_P(LayerTest, QuantiserAndIntegerProductAreExact) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Models, LayerTest, ::testing::ValuesIn(LayerCases()),
-    [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Models, LayerTest, ::testing::ValuesIn(LayerCases()),
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace tern::testing

@@ -2,14 +2,15 @@
 // activation rounds the other way the logits of a b1.58 model move by up to a
 // few tenths whoever computes them, so those bounds are statistical; the FP16
 // twin has no such step and must agree closely.
-#include <gtest/gtest.h>
-#include <tern/model.h>
-#include <tern/sampler.h>
-#include <tern/session.h>
-
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+
+#include <gtest/gtest.h>
+
+#include <tern/model.h>
+#include <tern/sampler.h>
+#include <tern/session.h>
 
 #include "tests/support/golden.h"
 

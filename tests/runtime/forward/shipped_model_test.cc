@@ -1,15 +1,16 @@
 // The model that ships against the outputs that Hugging Face transformers gives
-// for its source.  The file holds the embedding as Q8_0, so the bounds are those
-// of a b1.58 model with another rounding somewhere: statistical.
-#include <gtest/gtest.h>
-#include <tern/model.h>
-#include <tern/sampler.h>
-#include <tern/session.h>
-
+// for its source.  The file holds the embedding as Q8_0, so the bounds are
+// those of a b1.58 model with another rounding somewhere: statistical.
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+
+#include <gtest/gtest.h>
+
+#include <tern/model.h>
+#include <tern/sampler.h>
+#include <tern/session.h>
 
 #include "tests/support/golden.h"
 

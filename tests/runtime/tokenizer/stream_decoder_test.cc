@@ -7,9 +7,9 @@
 
 #include <tern/tokenizer.h>
 
-#include "tests/runtime/tokenizer/fixtures.h"
 #include "runtime/tokenizer/tokenizer_gguf.h"
 #include "runtime/tokenizer/utf8.h"
+#include "tests/runtime/tokenizer/fixtures.h"
 
 namespace tern {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/runtime/tokenizer/fixtures.h"
 #include "runtime/tokenizer/tokenizer_json.h"
+#include "tests/runtime/tokenizer/fixtures.h"
 
 namespace tern::tokenizer {
 namespace {
