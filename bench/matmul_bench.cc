@@ -25,7 +25,7 @@ void MatMul(benchmark::State& state, const std::string& target) {
   std::vector<Line> scratch = AlignedBytes(kernels::MatMulScratchBytes(rows));
   std::vector<std::int32_t> sums(tokens * rows);
   const std::size_t tile = kernels::TokenTile();
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     for (std::size_t t = 0; t < tokens; t += tile) {
       kernels::MatMul(weights.View(),
                       {.x = &x[t * cols],
@@ -45,17 +45,19 @@ void MatMul(benchmark::State& state, const std::string& target) {
                        static_cast<double>(tokens));
 }
 
-const bool kRegistered = [] {
-  for (const std::string& target : kernels::SupportedTargets()) {
-    benchmark::RegisterBenchmark(("MatMul/" + target).c_str(), MatMul, target)
+}  // namespace
+}  // namespace tern::bench
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  for (const std::string& target : tern::kernels::SupportedTargets()) {
+    benchmark::RegisterBenchmark(("MatMul/" + target).c_str(),
+                                 tern::bench::MatMul, target)
         ->Args({6912, 2560, 128})
         ->Args({6912, 2560, 16})
         ->Args({2560, 6912, 128})
         ->Args({640, 2560, 128})
         ->Unit(benchmark::kMillisecond);
   }
-  return true;
-}();
-
-}  // namespace
-}  // namespace tern::bench
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -22,7 +22,7 @@ void MatVec(benchmark::State& state, const std::string& target) {
   const std::vector<std::int8_t> x = RandomActivations(cols);
   std::vector<Line> tables = AlignedBytes(kernels::NibbleTableBytes(cols));
   std::vector<std::int32_t> sums(rows);
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     kernels::BuildNibbleTables(x.data(), cols, tables.front().bytes);
     kernels::MatVec(weights.View(), tables.front().bytes, 0, rows, 0, cols,
                     sums.data());
@@ -31,17 +31,19 @@ void MatVec(benchmark::State& state, const std::string& target) {
   CountMacs(state, static_cast<double>(rows) * static_cast<double>(cols));
 }
 
-const bool kRegistered = [] {
-  for (const std::string& target : kernels::SupportedTargets()) {
-    benchmark::RegisterBenchmark(("MatVec/" + target).c_str(), MatVec, target)
+}  // namespace
+}  // namespace tern::bench
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  for (const std::string& target : tern::kernels::SupportedTargets()) {
+    benchmark::RegisterBenchmark(("MatVec/" + target).c_str(),
+                                 tern::bench::MatVec, target)
         ->Args({6912, 2560})
         ->Args({2560, 6912})
         ->Args({640, 2560})
         ->Args({138240, 2560})
         ->Unit(benchmark::kMicrosecond);
   }
-  return true;
-}();
-
-}  // namespace
-}  // namespace tern::bench
+  benchmark::RunSpecifiedBenchmarks();
+}

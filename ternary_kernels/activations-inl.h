@@ -26,7 +26,8 @@ namespace {  // other kernels use the same short names
 
 #if TERN_PLAIN_TARGET
 
-HWY_NOINLINE float QuantizeOnTarget(const float* x, size_t size, int8_t* q) {
+HWY_NOINLINE inline float QuantizeOnTarget(const float* x, size_t size,
+                                           int8_t* q) {
   return reference::QuantizeActivations(x, size, q);
 }
 
@@ -60,7 +61,8 @@ HWY_INLINE void QuantizeVector(const float* x, hn::Vec<DF> scale, int8_t* q) {
   hn::StoreU(hn::DemoteTo(d8, hn::NearestInt(scaled)), d8, q);
 }
 
-HWY_NOINLINE float QuantizeOnTarget(const float* x, size_t size, int8_t* q) {
+HWY_NOINLINE inline float QuantizeOnTarget(const float* x, size_t size,
+                                           int8_t* q) {
   const int32_t bits = AbsMaxBits(x, size);
   constexpr int32_t kInfinity = 0x7F800000;
   if (bits >= kInfinity) {
@@ -89,26 +91,28 @@ HWY_NOINLINE float QuantizeOnTarget(const float* x, size_t size, int8_t* q) {
 // Plain loops without reductions: every compiler makes vectors of them, and no
 // order of evaluation can change a bit.
 
-HWY_NOINLINE void ScaleOnTarget(const int32_t* HWY_RESTRICT sums, size_t size,
-                                float multiplier, float* HWY_RESTRICT y) {
+HWY_NOINLINE inline void ScaleOnTarget(const int32_t* HWY_RESTRICT sums,
+                                       size_t size, float multiplier,
+                                       float* HWY_RESTRICT y) {
   for (size_t i = 0; i < size; ++i) {
     y[i] = static_cast<float>(sums[i]) * multiplier;
   }
 }
 
-HWY_NOINLINE void ScaleByRowOnTarget(const int32_t* HWY_RESTRICT sums,
-                                     const float* HWY_RESTRICT scales,
-                                     size_t size, float multiplier,
-                                     float* HWY_RESTRICT y) {
+HWY_NOINLINE inline void ScaleByRowOnTarget(const int32_t* HWY_RESTRICT sums,
+                                            const float* HWY_RESTRICT scales,
+                                            size_t size, float multiplier,
+                                            float* HWY_RESTRICT y) {
   for (size_t i = 0; i < size; ++i) {
     y[i] = static_cast<float>(sums[i]) * (scales[i] * multiplier);
   }
 }
 
-HWY_NOINLINE void AddScaledOnTarget(const int32_t* HWY_RESTRICT sums,
-                                    const float* HWY_RESTRICT scales,
-                                    size_t scale_stride, size_t size,
-                                    float multiplier, float* HWY_RESTRICT y) {
+HWY_NOINLINE inline void AddScaledOnTarget(const int32_t* HWY_RESTRICT sums,
+                                           const float* HWY_RESTRICT scales,
+                                           size_t scale_stride, size_t size,
+                                           float multiplier,
+                                           float* HWY_RESTRICT y) {
   for (size_t i = 0; i < size; ++i) {
     const float scale = scales[i * scale_stride] * multiplier;
     y[i] += static_cast<float>(sums[i]) * scale;

@@ -27,15 +27,16 @@ namespace {  // other kernels use the same short names
 
 #if TERN_PLAIN_TARGET
 
-HWY_NOINLINE size_t TokenTileOnTarget() { return 16; }
+HWY_NOINLINE inline size_t TokenTileOnTarget() { return 16; }
 // Never: MatVec's tables save more here.
-HWY_NOINLINE size_t MinTokensOnTarget() {
+HWY_NOINLINE inline size_t MinTokensOnTarget() {
   return std::numeric_limits<size_t>::max();
 }
-HWY_NOINLINE size_t ScratchBytesOnTarget(size_t /*rows*/) { return 0; }
+HWY_NOINLINE inline size_t ScratchBytesOnTarget(size_t /*rows*/) { return 0; }
 
-HWY_NOINLINE void MatMulOnTarget(const TernaryView& w, const MatMulArgs& args,
-                                 void* /*scratch*/) {
+HWY_NOINLINE inline void MatMulOnTarget(const TernaryView& w,
+                                        const MatMulArgs& args,
+                                        void* /*scratch*/) {
   for (size_t t = 0; t < args.tokens; ++t) {
     reference::MatVec(w, args.x + t * args.x_stride, args.row_begin,
                       args.row_end, args.col_begin, args.col_end,
@@ -85,12 +86,12 @@ struct Scratch {
 inline size_t BlockRows(size_t rows) {
   return std::min(packing::PaddedRows(rows), kBlockRows);
 }
-HWY_NOINLINE size_t TokenTileOnTarget() { return kMaxTokens; }
+HWY_NOINLINE inline size_t TokenTileOnTarget() { return kMaxTokens; }
 // Measured with 6912 x 2560, one thread: 7.2 (SSE4), 9.0 (AVX2), 9.8 (AVX3).
-HWY_NOINLINE size_t MinTokensOnTarget() {
+HWY_NOINLINE inline size_t MinTokensOnTarget() {
   return hn::MaxLanes(hn::ScalableTag<int16_t>()) == 8 ? 8 : 10;
 }
-HWY_NOINLINE size_t ScratchBytesOnTarget(size_t rows) {
+HWY_NOINLINE inline size_t ScratchBytesOnTarget(size_t rows) {
   return TokenTileOf<kMaxTokens>::kTablesBytes +
          BlockRows(rows) * kMaxTokens * (sizeof(int16_t) + sizeof(int32_t));
 }
@@ -112,7 +113,9 @@ inline void LoadColumns(const MatMulArgs& args, size_t col,
   const size_t cols = std::min(packing::kTileCols, args.col_end - col);
   for (size_t t = 0; t < args.tokens; ++t) {
     const int8_t* x = args.x + t * args.x_stride + col;
-    for (size_t c = 0; c < cols; ++c) columns[c * kTokens + t] = x[c];
+    for (size_t c = 0; c < cols; ++c) {
+      columns[c * kTokens + t] = x[c];
+    }
   }
 }
 
@@ -250,8 +253,8 @@ inline void MultiplyTile(const TernaryView& w, const MatMulArgs& args,
   }
 }
 
-HWY_NOINLINE void MatMulOnTarget(const TernaryView& w, const MatMulArgs& args,
-                                 void* scratch) {
+HWY_NOINLINE inline void MatMulOnTarget(const TernaryView& w,
+                                        const MatMulArgs& args, void* scratch) {
   if (args.tokens <= 16) {
     MultiplyTile<16>(w, args, scratch);
   } else {

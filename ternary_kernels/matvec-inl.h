@@ -120,7 +120,9 @@ struct ByteSums {
 
 template <size_t kSize>
 HWY_INLINE void Clear(V8* bytes) {
-  for (size_t v = 0; v < kSize; ++v) bytes[v] = hn::Zero(D8());
+  for (size_t v = 0; v < kSize; ++v) {
+    bytes[v] = hn::Zero(D8());
+  }
 }
 
 // low[strip][vector], rest likewise += the look-ups of one tile of each strip.
@@ -255,7 +257,8 @@ HWY_INLINE void BuildTileTables(const int8_t* HWY_RESTRICT x,
 
 #endif  // TERN_PLAIN_TARGET
 
-HWY_NOINLINE void BuildTables(const int8_t* x, size_t cols, uint8_t* tables) {
+HWY_NOINLINE inline void BuildTables(const int8_t* x, size_t cols,
+                                     uint8_t* tables) {
   const size_t whole = cols / packing::kTileCols * packing::kTileCols;
   for (size_t c = 0; c < whole; c += packing::kTileCols) {
     BuildTileTables(x + c, tables + c / packing::kTileCols * kTileTableBytes);
@@ -265,16 +268,18 @@ HWY_NOINLINE void BuildTables(const int8_t* x, size_t cols, uint8_t* tables) {
   for (size_t c = whole; c < packing::PaddedCols(cols);
        c += packing::kTileCols) {
     int8_t last[packing::kTileCols] = {};
-    if (c < cols) std::copy(x + c, x + cols, last);
+    if (c < cols) {
+      std::copy(x + c, x + cols, last);
+    }
     BuildTileTables(last, tables + c / packing::kTileCols * kTileTableBytes);
   }
 }
 
 // sums[0, rows) of `groups` tiles in each strip of 64 rows; the strips lie
 // `strip_bytes` apart.
-HWY_NOINLINE void SumStrips(const uint8_t* tiles, size_t strip_bytes,
-                            const uint8_t* tables, size_t groups, size_t rows,
-                            int32_t* sums) {
+HWY_NOINLINE inline void SumStrips(const uint8_t* tiles, size_t strip_bytes,
+                                   const uint8_t* tables, size_t groups,
+                                   size_t rows, int32_t* sums) {
   constexpr size_t kRows = kStrips * packing::kTileRows;
   for (; rows >= kRows; rows -= kRows) {
     SumTiles<kStrips>(tiles, strip_bytes, tables, groups, sums);

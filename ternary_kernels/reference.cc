@@ -17,11 +17,10 @@ unsigned Code(const TernaryView& w, std::size_t row, std::size_t col) {
   return (byte >> (2 * (col % packing::kTileCols))) & 3U;
 }
 
-void MatVec(const TernaryView& w,
-            const std::int8_t* x,  // NOLINT(readability-function-size): two
-                                   // ranges are four numbers
-            std::size_t row_begin, std::size_t row_end, std::size_t col_begin,
-            std::size_t col_end, std::int32_t* sums) {
+void MatVec(  // NOLINT(readability-function-size): two ranges, four numbers
+    const TernaryView& w, const std::int8_t* x, std::size_t row_begin,
+    std::size_t row_end, std::size_t col_begin, std::size_t col_end,
+    std::int32_t* sums) {
   for (std::size_t r = row_begin; r < row_end; ++r) {
     std::int32_t sum = 0;
     for (std::size_t c = col_begin; c < col_end; ++c) {

@@ -80,7 +80,9 @@ bool SelfTest() {
   const TernaryView w = {tiles.front().bytes, kRows, kCols};
   const std::size_t tokens = TokenTile();
   std::vector<std::int8_t> q(tokens * kCols);
-  if (!Quantize(random, q)) return false;
+  if (!Quantize(random, q)) {
+    return false;
+  }
 
   std::vector<std::int32_t> together(tokens * kRows);
   Lines scratch = LinesFor(MatMulScratchBytes(kRows));

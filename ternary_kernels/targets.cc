@@ -29,7 +29,9 @@ constexpr std::int64_t kFallbacks = HWY_SCALAR | HWY_EMU128;
 
 std::vector<std::int64_t> TargetsOf(std::int64_t mask) {
   std::vector<std::int64_t> targets;
-  for (; mask != 0; mask &= mask - 1) targets.push_back(mask & -mask);
+  for (; mask != 0; mask &= mask - 1) {
+    targets.push_back(mask & -mask);
+  }
   return targets;
 }
 
@@ -37,9 +39,9 @@ std::vector<std::int64_t> TargetsOf(std::int64_t mask) {
 // The dispatch table always ends in the fallback, whether Highway's library,
 // built apart, reports that one or not.
 std::int64_t SupportedMask() {
-  static const std::int64_t kMask =
+  static const std::int64_t mask =
       HWY_TARGETS & (hwy::SupportedTargets() | kFallbacks);
-  return kMask != 0 ? kMask : HWY_STATIC_TARGET;  // what dispatch would call
+  return mask != 0 ? mask : HWY_STATIC_TARGET;  // what dispatch would call
 }
 
 std::vector<std::string> NamesOf(std::int64_t mask) {

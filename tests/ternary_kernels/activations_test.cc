@@ -46,7 +46,9 @@ std::vector<float> RandomFloats(std::size_t size, float magnitude,
   std::mt19937 random(seed);
   std::normal_distribution<float> normal;
   std::vector<float> x(size);
-  for (float& value : x) value = normal(random) * magnitude;
+  for (float& value : x) {
+    value = normal(random) * magnitude;
+  }
   return x;
 }
 
@@ -94,7 +96,9 @@ TEST_P(ActivationsTest, NeverMinus128) {
     ASSERT_EQ(result.q[3], -127) << m;
     const auto scale =
         static_cast<double>(std::bit_cast<float>(result.scale_bits));
-    if (scale * static_cast<double>(m) > 127.0) ++rounded_up;
+    if (scale * static_cast<double>(m) > 127.0) {
+      ++rounded_up;
+    }
   }
   EXPECT_GT(rounded_up, 1000);  // the case did occur
 }
@@ -128,11 +132,15 @@ TEST_P(ActivationsTest, WhatIsNotFiniteShowsInTheScale) {
     for (std::size_t at = 0; at < 37; ++at) {
       auto x = RandomFloats(37, 1.0F, 4);
       x[at] = odd;
-      if (std::isnan(odd)) x[36 - at] = at == 18 ? odd : infinity;
+      if (std::isnan(odd)) {
+        x[36 - at] = at == 18 ? odd : infinity;
+      }
       const Quantized result = Quantize(x);
       const float scale = std::bit_cast<float>(result.scale_bits);
       EXPECT_TRUE(!std::isfinite(scale) || scale == 0.0F);
-      for (const std::int8_t q : result.q) ASSERT_GE(q, -127);
+      for (const std::int8_t q : result.q) {
+        ASSERT_GE(q, -127);
+      }
       ASSERT_EQ(result, ReferenceQuantize(x)) << odd << " at " << at;
     }
   }
@@ -142,7 +150,9 @@ TEST_P(ActivationsTest, ScalingIsOneRoundingAStep) {
   std::mt19937 random(5);
   for (std::size_t size = 0; size <= 70; ++size) {
     std::vector<std::int32_t> sums(size);
-    for (auto& sum : sums) sum = static_cast<std::int32_t>(random());
+    for (auto& sum : sums) {
+      sum = static_cast<std::int32_t>(random());
+    }
     const auto scales = RandomFloats(3 * size, 1.0F, 6);
     const auto start = RandomFloats(size, 1e8F, 7);
     const float multiplier = 0.0123F;

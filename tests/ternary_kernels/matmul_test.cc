@@ -25,11 +25,11 @@ class Scratch {
  public:
   explicit Scratch(std::size_t rows)
       : size_(MatMulScratchBytes(rows)), bytes_(size_ + kFence) {
-    std::fill(bytes_.data(), bytes_.data() + size_ + kFence, kMark);
+    std::fill(bytes_.Data(), bytes_.Data() + size_ + kFence, kMark);
   }
-  std::uint8_t* data() { return bytes_.data(); }
+  std::uint8_t* Data() { return bytes_.Data(); }
   [[nodiscard]] bool FenceStands() const {
-    return std::all_of(bytes_.data() + size_, bytes_.data() + size_ + kFence,
+    return std::all_of(bytes_.Data() + size_, bytes_.Data() + size_ + kFence,
                        [](std::uint8_t byte) { return byte == kMark; });
   }
 
@@ -61,7 +61,7 @@ Sums Product(const TernaryView& w, const std::vector<std::int8_t>& x,
                              .col_end = cols.end,
                              .sums = &sums[t * w.rows],
                              .sums_stride = w.rows};
-    MatMul(w, args, scratch.data());
+    MatMul(w, args, scratch.Data());
   }
   EXPECT_TRUE(scratch.FenceStands());
   return sums;
@@ -126,7 +126,7 @@ TEST_P(MatMulTest, EveryRowCount) {
 TEST_P(MatMulTest, MoreRowsThanABlock) {
   const std::size_t rows = 4096 + 65;
   const Weights weights = RandomWeights(rows, 36, 9);
-  const auto x = RandomActivations(5 * 36, 10);
+  const auto x = RandomActivations(std::size_t{5} * 36, 10);
   ASSERT_EQ(Product(weights.View(), x), ReferenceProducts(weights.View(), x));
 }
 
@@ -149,7 +149,7 @@ TEST_P(MatMulTest, ExtremeSumsDoNotWrap) {
 
 TEST_P(MatMulTest, WritesTheRowsOfItsRangeOnly) {
   const Weights weights = RandomWeights(650, 40, 11);
-  const auto x = RandomActivations(3 * 40, 12);
+  const auto x = RandomActivations(std::size_t{3} * 40, 12);
   for (std::size_t begin = 0; begin < 650; begin += 128) {
     for (std::size_t end = begin; end < 650 + 64; end += 64) {
       const Range rows = {begin, std::min<std::size_t>(end, 650)};
@@ -177,8 +177,8 @@ TEST_P(MatMulTest, ColumnRangesSumTheirColumnsOnly) {
 // What lies between the tokens, in x and in the sums, is somebody else's.
 TEST_P(MatMulTest, StridesWiderThanTheMatrix) {
   const Weights weights = RandomWeights(66, 50, 15);
-  const auto x = RandomActivations(4 * 61, 16);
-  Sums sums(4 * 99, kUntouched);
+  const auto x = RandomActivations(std::size_t{4} * 61, 16);
+  Sums sums(std::size_t{4} * 99, kUntouched);
   Scratch scratch(66);
   MatMul(weights.View(),
          {.x = x.data(),
@@ -190,7 +190,7 @@ TEST_P(MatMulTest, StridesWiderThanTheMatrix) {
           .col_end = 50,
           .sums = sums.data(),
           .sums_stride = 99},
-         scratch.data());
+         scratch.Data());
   for (std::size_t t = 0; t < 4; ++t) {
     const Sums expected = ReferenceProduct(weights.View(), &x[t * 61]);
     for (std::size_t r = 0; r < 99; ++r) {

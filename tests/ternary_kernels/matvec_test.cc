@@ -21,13 +21,13 @@ INSTANTIATE_TEST_SUITE_P(Targets, MatVecTest,
 
 AlignedBytes Tables(const std::vector<std::int8_t>& x) {
   AlignedBytes tables(NibbleTableBytes(x.size()));
-  BuildNibbleTables(x.data(), x.size(), tables.data());
+  BuildNibbleTables(x.data(), x.size(), tables.Data());
   return tables;
 }
 
 Sums Product(const TernaryView& w, const std::vector<std::int8_t>& x) {
   Sums sums(w.rows, kUntouched);
-  MatVec(w, Tables(x).data(), 0, w.rows, 0, w.cols, sums.data());
+  MatVec(w, Tables(x).Data(), 0, w.rows, 0, w.cols, sums.data());
   return sums;
 }
 
@@ -112,7 +112,7 @@ TEST_P(MatVecTest, WritesTheRowsOfItsRangeOnly) {
     for (std::size_t end = begin; end < 650 + 64; end += 64) {
       const std::size_t stop = end < 650 ? end : 650;
       Sums sums(650, kUntouched);
-      MatVec(weights.View(), tables.data(), begin, stop, 0, 100, sums.data());
+      MatVec(weights.View(), tables.Data(), begin, stop, 0, 100, sums.data());
       for (std::size_t r = 0; r < 650; ++r) {
         ASSERT_EQ(sums[r], r >= begin && r < stop ? expected[r] : kUntouched)
             << "row " << r << " of [" << begin << ", " << stop << ")";
@@ -133,7 +133,7 @@ TEST_P(MatVecTest, ColumnRangesSumTheirColumnsOnly) {
       reference::MatVec(weights.View(), x.data(), 0, 257, begin, stop,
                         expected.data());
       Sums sums(257, kUntouched);
-      MatVec(weights.View(), tables.data(), 0, 257, begin, stop, sums.data());
+      MatVec(weights.View(), tables.Data(), 0, 257, begin, stop, sums.data());
       ASSERT_EQ(sums, expected) << "columns [" << begin << ", " << stop << ")";
     }
   }
@@ -150,10 +150,12 @@ TEST_P(MatVecTest, TablesAreTheSameOnEveryTarget) {
     const int x1 = col + 1 < 391 ? x[col + 1] : 0;
     const int c0 = static_cast<int>(at % 4);
     const int c1 = static_cast<int>(at % 16 / 4);
-    if (c0 == 3 || c1 == 3) continue;  // no weight has code 3
+    if (c0 == 3 || c1 == 3) {
+      continue;  // no weight has code 3
+    }
     const int entry = (c0 - 1) * x0 + (c1 - 1) * x1 + 254;
     const int part = at % 32 < 16 ? entry % 16 : entry / 16;
-    ASSERT_EQ(tables.data()[at], part) << "byte " << at;
+    ASSERT_EQ(tables.Data()[at], part) << "byte " << at;
   }
 }
 

@@ -26,8 +26,8 @@ struct alignas(64) Line {
 class AlignedBytes {
  public:
   explicit AlignedBytes(std::size_t size) : lines_((size + 63) / 64 + 1) {}
-  std::uint8_t* data() { return lines_.front().bytes; }
-  [[nodiscard]] const std::uint8_t* data() const {
+  std::uint8_t* Data() { return lines_.front().bytes; }
+  [[nodiscard]] const std::uint8_t* Data() const {
     return lines_.front().bytes;
   }
 
@@ -56,10 +56,10 @@ class Weights {
                                          code(r, c) << shift);
       }
     }
-    packing::FillTiles(matrix, 0, rows, tiles_.data());
+    packing::FillTiles(matrix, 0, rows, tiles_.Data());
   }
   [[nodiscard]] TernaryView View() const {
-    return {tiles_.data(), rows_, cols_};
+    return {tiles_.Data(), rows_, cols_};
   }
 
  private:
@@ -115,8 +115,9 @@ inline std::vector<Named> ExtremeProducts() {
   std::vector<Named> products;
   for (const auto& [weight_name, code] : weights) {
     for (const auto& [value_name, value] : values) {
-      products.push_back(
-          {"weights " + weight_name + ", x " + value_name, code, value});
+      std::string name = "weights ";
+      name.append(weight_name).append(", x ").append(value_name);
+      products.push_back({name, code, value});
     }
   }
   return products;
