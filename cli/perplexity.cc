@@ -112,11 +112,12 @@ void CheckOptions(const PerplexityOptions& options) {
 // Windows of the user's own: each list fed whole.
 Task WholeLists(const std::vector<std::vector<Token>>& lists,
                 const Model& model, const PerplexityOptions& options) {
-  const std::size_t longest = model.config().max_context;
-  if (options.stride || options.compute.context_length) {
-    throw UsageError(std::string(options.stride ? "--stride" : "--ctx") +
-                     ": has no meaning for lists of ids, which are fed whole");
+  if (options.stride) {
+    throw UsageError(
+        "--stride: has no meaning for lists of ids, which are fed whole");
   }
+  const std::size_t longest =
+      options.compute.context_length.value_or(model.config().max_context);
   Task task;
   task.protocol = "each list of ids fed whole, all but its first scored";
   for (const std::vector<Token>& list : lists) {
@@ -124,7 +125,7 @@ Task WholeLists(const std::vector<std::vector<Token>>& lists,
       throw Error(ErrorCode::kInvalidArgument,
                   options.ids_file + ": a list has " +
                       std::to_string(list.size()) + " ids; give from 2 to " +
-                      std::to_string(longest) + ", the model's context");
+                      std::to_string(longest) + ", the context");
     }
     task.windows.push_back({task.tokens.size(), list.size(), 1});
     task.tokens.insert(task.tokens.end(), list.begin(), list.end());
