@@ -11,7 +11,8 @@ objdump=$1
 processor=$2
 shift 2
 here=$(dirname "$0")
-scaling='::(QuantizeActivations|QuantizeOnTarget|QuantizeVector|ScaleOnTarget|ScaleByRowOnTarget|AddScaledOnTarget)\('
+# Highway's operator* stands alone in a debug build.
+scaling='::operator[*][<(]|::(QuantizeActivations|QuantizeOnTarget|QuantizeVector|ScaleOnTarget|ScaleByRowOnTarget|AddScaledOnTarget)\('
 
 case $processor in
   x86_64 | AMD64) arch=x86 targets='SSSE3 SSE4 AVX2 AVX3 AVX3_DL' ;;
