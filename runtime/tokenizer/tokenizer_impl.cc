@@ -105,6 +105,7 @@ class Tokenizer::Impl::Call {
 
  private:
   // `text` has been searched for the added tokens of the first `passes`.
+  // NOLINTNEXTLINE(misc-no-recursion): at most as deep as there are passes, 2.
   void EncodeAfterPass(std::size_t passes, std::string_view text) {
     if (passes == impl_.added_tokens_.size()) return EncodeText(text);
     const AddedTokens& added = impl_.added_tokens_[passes];
