@@ -9,6 +9,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "packing/fault.h"
 
@@ -34,6 +35,22 @@ inline MaybeFault CheckScale(float scale, std::size_t offset) {
   return Fault{"scale " + std::to_string(scale) +
                    ", which is no finite number from 0 up",
                offset};
+}
+
+// A scale for the whole matrix may be 0 only over weights that are 0: a hole of
+// zero bytes in a file reads as code 0, weight -1, under scale 0, and must not
+// pass as a matrix of zeros.  `codes` is canonical (ternary_matrix.h).
+inline MaybeFault CheckZeroScale(float scale,
+                                 const std::vector<std::uint8_t>& codes,
+                                 std::size_t offset) {
+  constexpr std::uint8_t kFourZeros = 0x55;
+  if (scale != 0) return {};
+  for (const std::uint8_t byte : codes) {
+    if (byte != kFourZeros) {
+      return Fault{"scale 0 over weights that are not 0", offset};
+    }
+  }
+  return {};
 }
 
 // For readers that have seen a code 3 and must now say where: the first byte

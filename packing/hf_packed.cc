@@ -76,6 +76,7 @@ MaybeFault UnpackHf(std::span<const std::uint8_t> bytes, std::size_t rows,
       return FindCodeThree(bytes, j * cols, existing);
     }
   }
+  if (auto fault = CheckZeroScale(scale, matrix.codes, 0)) return fault;
   WidenScales(matrix);
   return {};
 }

@@ -71,6 +71,9 @@ MaybeFault UnpackI2S(std::span<const std::uint8_t> bytes, std::size_t rows,
     const std::vector<std::uint8_t> flat = std::move(matrix.codes);
     SplitRows(flat, matrix);
   }
+  if (auto fault = CheckZeroScale(scale, matrix.codes, code_bytes)) {
+    return fault;
+  }
   WidenScales(matrix);
   return {};
 }

@@ -19,7 +19,8 @@ constexpr std::size_t I2SBytes(std::size_t rows, std::size_t cols) {
 }
 
 // rows * cols must be a multiple of 128 (blocks may run over row ends).  Fault:
-// wrong size, code 3, a scale that is negative or not finite.
+// wrong size, code 3, a scale that is negative or not finite, or 0 over weights
+// that are not 0.
 MaybeFault UnpackI2S(std::span<const std::uint8_t> bytes, std::size_t rows,
                      std::size_t cols, TernaryMatrix& matrix);
 

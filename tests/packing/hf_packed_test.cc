@@ -27,13 +27,15 @@ TEST(HfPacked, ReadsEveryShape) {
   }
 }
 
-TEST(HfPacked, ZerosHaveNoScaleAndScaleZeroMeansZeros) {
+TEST(HfPacked, ZerosHaveNoScaleAndScaleZeroNeedsZeros) {
   const TernaryMatrix zero = Canonical(ZeroWeights(6, 40), 0);
   TernaryMatrix matrix;
   EXPECT_SOUND(UnpackHf(StoredHf(ZeroWeights(6, 40)), 6, 40, 0.5F, matrix));
   EXPECT_EQ(matrix, zero);
-  EXPECT_SOUND(UnpackHf(StoredHf(RandomWeights(6, 40)), 6, 40, 0, matrix));
+  EXPECT_SOUND(UnpackHf(StoredHf(ZeroWeights(6, 40)), 6, 40, 0, matrix));
   EXPECT_EQ(matrix, zero);
+  EXPECT_FAULT(UnpackHf(StoredHf(RandomWeights(6, 40)), 6, 40, 0, matrix),
+               "scale 0 over weights that are not 0", 0);
 }
 
 TEST(HfPacked, NamesTheByteOfEveryCodeThree) {

@@ -45,11 +45,19 @@ TEST(I2S, BlocksMayRunOverRowEnds) {
   }
 }
 
-TEST(I2S, ScaleZeroMeansZeros) {
+TEST(I2S, ScaleZeroIsRefusedOverWeightsThatAreNotZero) {
   TernaryMatrix matrix;
-  const Weights weights = RandomWeights(2, 128);
-  EXPECT_SOUND(UnpackI2S(StoredI2S(weights, 0), 2, 128, matrix));
+  EXPECT_FAULT(UnpackI2S(StoredI2S(RandomWeights(2, 128), 0), 2, 128, matrix),
+               "scale 0 over weights that are not 0", 64);
+  EXPECT_SOUND(UnpackI2S(StoredI2S(ZeroWeights(2, 128), 0), 2, 128, matrix));
   EXPECT_EQ(matrix, Canonical(ZeroWeights(2, 128), 0));
+}
+
+TEST(I2S, AHoleOfZeroBytesIsRefused) {
+  TernaryMatrix matrix;
+  const std::vector<std::uint8_t> hole(I2SBytes(2, 128));
+  EXPECT_FAULT(UnpackI2S(hole, 2, 128, matrix),
+               "scale 0 over weights that are not 0", 64);
 }
 
 TEST(I2S, ZerosHaveNoScale) {
