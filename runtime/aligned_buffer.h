@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <sys/mman.h>
 #include <type_traits>
 
 #include <tern/error.h>
@@ -16,6 +17,11 @@ namespace tern {
 
 inline constexpr std::size_t kCacheLine = 64;
 
+// kHuge asks the system for 2 MiB pages, for what is filled at once and then
+// streamed through: with 4 KiB pages one thread read weights at 8 GB/s instead
+// of 13 (Zen 4).  What fills little by little stays with kNormal.
+enum class Pages { kNormal, kHuge };
+
 // Throws Error (kOutOfMemory) if there is no memory for it.
 template <class T>
 class AlignedBuffer {
@@ -23,16 +29,21 @@ class AlignedBuffer {
 
  public:
   AlignedBuffer() = default;
-  explicit AlignedBuffer(std::size_t size) : size_(size) {
+  explicit AlignedBuffer(std::size_t size, Pages pages = Pages::kNormal)
+      : size_(size) {
     constexpr std::size_t kMost =
-        std::numeric_limits<std::size_t>::max() / sizeof(T) - kCacheLine;
+        (std::numeric_limits<std::size_t>::max() - kHugePage) / sizeof(T);
     if (size > kMost) Fail();
+    const bool huge = pages == Pages::kHuge && size * sizeof(T) >= kHugePage;
+    const std::size_t alignment = huge ? kHugePage : kCacheLine;
     // std::aligned_alloc wants a multiple of the alignment.
     const std::size_t bytes =
-        (size * sizeof(T) + kCacheLine - 1) / kCacheLine * kCacheLine;
+        (size * sizeof(T) + alignment - 1) / alignment * alignment;
     if (bytes == 0) return;
-    data_.reset(static_cast<T*>(std::aligned_alloc(kCacheLine, bytes)));
+    data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
     if (data_ == nullptr) Fail();
+    // Only advice: where it is not taken, all works as before.
+    if (huge) (void)madvise(data_.get(), bytes, MADV_HUGEPAGE);
   }
 
   [[nodiscard]] T* data() { return data_.get(); }
@@ -41,6 +52,7 @@ class AlignedBuffer {
   [[nodiscard]] std::size_t bytes() const { return size_ * sizeof(T); }
 
  private:
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20U;
   struct Free {
     void operator()(T* p) const { std::free(p); }
   };

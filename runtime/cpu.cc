@@ -8,6 +8,7 @@
 #include <tern/cpu.h>
 #include <tern/error.h>
 
+#include "runtime/control_group.h"
 #include "ternary_kernels/targets.h"
 
 namespace tern {
@@ -37,14 +38,36 @@ int AffinityCores() {
   return std::max(1, static_cast<int>(cores.size()));
 }
 
-// Whole cores that the control group's quota pays for ("max 100000" or
-// "150000 100000" in cpu.max).
+// Two numbers, each from its own file or both from one; false if there are none
+// ("max 100000", -1, no such file).
+bool ReadQuota(const std::string& quota_file, const std::string& period_file,
+               double* quota, double* period) {
+  std::ifstream file(quota_file);
+  if (!(file >> *quota) || *quota <= 0) return false;
+  std::ifstream second(period_file);
+  std::istream& rest = period_file == quota_file ? file : second;
+  return static_cast<bool>(rest >> *period) && *period > 0;
+}
+
+// Whole cores that the quotas of the control groups pay for.
 int QuotaCores(int most) {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  const ControlGroups groups = GroupsOf("cpu");
+  double cores = most;
   double quota = 0;
   double period = 0;
-  if (!(file >> quota >> period) || period <= 0) return most;
-  return std::clamp(static_cast<int>(std::floor(quota / period)), 1, most);
+  for (const std::string& folder : groups.v2) {
+    const std::string file = folder + "/cpu.max";
+    if (ReadQuota(file, file, &quota, &period)) {
+      cores = std::min(cores, quota / period);
+    }
+  }
+  for (const std::string& folder : groups.v1) {
+    if (ReadQuota(folder + "/cpu.cfs_quota_us", folder + "/cpu.cfs_period_us",
+                  &quota, &period)) {
+      cores = std::min(cores, quota / period);
+    }
+  }
+  return std::max(1, static_cast<int>(std::floor(cores)));
 }
 
 }  // namespace

@@ -48,29 +48,31 @@ KvCache::KvCache(const ModelConfig& config, std::size_t capacity, KvType type)
   }
 }
 
-void KvCache::StoreOne(const float* x, std::size_t index, std::uint8_t* data,
+bool KvCache::StoreOne(const float* x, std::size_t index, std::uint8_t* data,
                        float* scales) const {
   std::uint8_t* row = data + index * row_bytes_;
   switch (type_) {
     case kernels::CacheType::kF32:
       std::memcpy(row, x, row_bytes_);
-      return;
+      return kernels::AllFinite(x, head_dim_);
     case kernels::CacheType::kF16:
-      kernels::StoreF16(x, head_dim_, reinterpret_cast<std::uint16_t*>(row));
-      return;
+      return kernels::StoreF16(x, head_dim_,
+                               reinterpret_cast<std::uint16_t*>(row));
     case kernels::CacheType::kQ8:
-      scales[index] =
-          kernels::StoreQ8(x, head_dim_, reinterpret_cast<std::int8_t*>(row));
-      return;
+      return kernels::StoreQ8(x, head_dim_, reinterpret_cast<std::int8_t*>(row),
+                              scales + index);
   }
+  return false;
 }
 
 void KvCache::Store(std::size_t layer, std::size_t kv_head,
                     std::size_t position, const float* key,
                     const float* value) {
   const std::size_t index = First(layer, kv_head) + position;
-  StoreOne(key, index, keys_.data(), key_scales_.data());
-  StoreOne(value, index, values_.data(), value_scales_.data());
+  const bool key_fits = StoreOne(key, index, keys_.data(), key_scales_.data());
+  const bool value_fits =
+      StoreOne(value, index, values_.data(), value_scales_.data());
+  if (!key_fits || !value_fits) unfit_.store(true, std::memory_order_relaxed);
 }
 
 kernels::HeadCache KvCache::Head(std::size_t layer, std::size_t kv_head) const {

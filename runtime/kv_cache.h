@@ -3,6 +3,7 @@
 #ifndef TERN_RUNTIME_KV_CACHE_H_
 #define TERN_RUNTIME_KV_CACHE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -20,19 +21,23 @@ class KvCache {
   KvCache(const ModelConfig& config, std::size_t capacity, KvType type);
 
   // Stores key and value [head_dim] of one position; different positions or
-  // heads may be stored by different threads at once.
+  // heads may be stored by different threads at once.  A value that the type
+  // cannot hold (not finite, or beyond f16) is remembered: see TakeUnfit.
   void Store(std::size_t layer, std::size_t kv_head, std::size_t position,
              const float* key, const float* value);
   [[nodiscard]] kernels::HeadCache Head(std::size_t layer,
                                         std::size_t kv_head) const;
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  // True if something that could not be held was stored since the last call.
+  [[nodiscard]] bool TakeUnfit() { return unfit_.exchange(false); }
 
  private:
   // Index of the first position of a layer's head.
   [[nodiscard]] std::size_t First(std::size_t layer, std::size_t head) const {
     return (layer * kv_heads_ + head) * capacity_;
   }
-  void StoreOne(const float* x, std::size_t index, std::uint8_t* data,
+  // False if the type cannot hold x.
+  bool StoreOne(const float* x, std::size_t index, std::uint8_t* data,
                 float* scales) const;
 
   kernels::CacheType type_;
@@ -44,6 +49,7 @@ class KvCache {
   AlignedBuffer<std::uint8_t> values_;
   AlignedBuffer<float> key_scales_;  // [layers][kv_heads][capacity], kQ8 only
   AlignedBuffer<float> value_scales_;
+  std::atomic<bool> unfit_ = false;
 };
 
 }  // namespace tern

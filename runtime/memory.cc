@@ -8,6 +8,7 @@
 
 #include <tern/error.h>
 
+#include "runtime/control_group.h"
 #include "runtime/forward/transformer.h"
 #include "runtime/kv_cache.h"
 
@@ -40,21 +41,40 @@ std::uint64_t Left(std::uint64_t limit, std::uint64_t used) {
   return limit > used ? limit - used : 0;
 }
 
-// What the process's own control group leaves.
-std::uint64_t GroupAvailable() {
-  std::string group;
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("0::")) group = line.substr(3);
+// Page cache of a group, which the system takes back when it is needed.
+std::uint64_t ReclaimableBytes(const std::string& stat, const char* prefix) {
+  std::ifstream file(stat);
+  std::string key;
+  std::uint64_t value = 0;
+  std::uint64_t sum = 0;
+  while (file >> key >> value) {
+    if (key == std::string(prefix) + "inactive_file" ||
+        key == std::string(prefix) + "active_file") {
+      sum += value;
+    }
   }
-  const std::string v2 = "/sys/fs/cgroup" + group;
-  const std::string v1 = "/sys/fs/cgroup/memory";
-  return std::min(
-      {Left(NumberIn(v2 + "/memory.max"), NumberIn(v2 + "/memory.current")),
-       Left(NumberIn("/sys/fs/cgroup/memory.max"),
-            NumberIn("/sys/fs/cgroup/memory.current")),
-       Left(NumberIn(v1 + "/memory.limit_in_bytes"),
-            NumberIn(v1 + "/memory.usage_in_bytes"))});
+  return sum;
+}
+
+// What the process's own control group and those above it leave.
+std::uint64_t GroupAvailable() {
+  std::uint64_t least = kUnlimited;
+  const auto look = [&](const std::string& folder, const char* limit,
+                        const char* usage, const char* prefix) {
+    const std::uint64_t used = NumberIn(folder + usage);
+    const std::uint64_t cache =
+        ReclaimableBytes(folder + "/memory.stat", prefix);
+    if (used == kUnlimited) return;
+    least = std::min(least, Left(NumberIn(folder + limit), Left(used, cache)));
+  };
+  const ControlGroups groups = GroupsOf("memory");
+  for (const std::string& folder : groups.v2) {
+    look(folder, "/memory.max", "/memory.current", "");
+  }
+  for (const std::string& folder : groups.v1) {
+    look(folder, "/memory.limit_in_bytes", "/memory.usage_in_bytes", "total_");
+  }
+  return least;
 }
 
 std::uint64_t AddressSpaceAvailable() {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <mutex>
@@ -15,7 +16,9 @@
 #include "runtime/files/finite.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
+#include "runtime/threads.h"
 #include "runtime/weights.h"
+#include "ternary_kernels/targets.h"
 
 namespace tern {
 namespace {
@@ -45,22 +48,38 @@ kernels::DenseType ToDenseType(const StoredTensor& tensor) {
   }
 }
 
+// Nothing but zeros where no trained model has them: a hole in the file, such
+// as a download leaves that was cut short.
+[[noreturn]] void ThrowHole(const StoredTensor& tensor) {
+  throw Error(ErrorCode::kMalformed,
+              tensor.Place() +
+                  ": holds nothing but zeros; the file has a "
+                  "hole, get it again");
+}
+
 DenseMatrix LoadDense(const StoredTensor& tensor) {
   DenseMatrix matrix;
   matrix.type = ToDenseType(tensor);
   matrix.rows = tensor.shape[0];
   matrix.cols = tensor.shape[1];
-  matrix.data = AlignedBuffer<std::uint8_t>(tensor.bytes);
+  matrix.data = AlignedBuffer<std::uint8_t>(tensor.bytes, Pages::kHuge);
   const std::span<std::uint8_t> bytes(matrix.data.data(), matrix.data.size());
   tensor.file->Read(tensor.offset, bytes);
-  files::RequireFinite(tensor, bytes);
+  files::RequireFinite(tensor, 0, bytes);
+  if (std::all_of(bytes.begin(), bytes.end(),
+                  [](std::uint8_t byte) { return byte == 0; })) {
+    ThrowHole(tensor);
+  }
   return matrix;
 }
 
 std::vector<float> LoadNorm(const StoredTensor& tensor) {
-  files::RequireFinite(tensor, tensor.ReadAll());
   std::vector<float> weight(tensor.ElementCount());
   files::ReadFloats(tensor, 0, 1, weight.data());
+  if (std::all_of(weight.begin(), weight.end(),
+                  [](float w) { return w == 0; })) {
+    ThrowHole(tensor);
+  }
   return weight;
 }
 
@@ -68,7 +87,7 @@ TernaryWeights LoadTernary(const LinearSource& source) {
   const packing::TernaryMatrix matrix = checkpoint::ReadLinear(source);
   TernaryWeights weights;
   weights.tiles = AlignedBuffer<std::uint8_t>(
-      packing::TilesBytes(matrix.rows, matrix.cols));
+      packing::TilesBytes(matrix.rows, matrix.cols), Pages::kHuge);
   packing::FillTiles(matrix, 0, matrix.rows, weights.tiles.data());
   weights.group = matrix.group;
   weights.block = matrix.block;
@@ -112,6 +131,21 @@ std::vector<LinearJob> LinearJobs(const Checkpoint& from, Weights& to) {
     }
   }
   return jobs;
+}
+
+// What a thread needs beside the result while it loads one matrix: the stored
+// bytes and codes, or floats to be ternarised and codes.
+std::uint64_t LoadingBytes(const LinearSource& source) {
+  const std::uint64_t weights = std::uint64_t{source.rows} * source.cols;
+  switch (source.kind) {
+    case LinearKind::kTernary:
+      return source.weight.bytes + weights / 4;
+    case LinearKind::kMaster:
+      return weights * sizeof(float) + weights / 4;
+    case LinearKind::kDense:
+      return 0;
+  }
+  return 0;
 }
 
 std::uint64_t LinearBytes(const LinearSource& source) {
@@ -163,14 +197,21 @@ std::unique_ptr<const Weights> LoadWeights(const Checkpoint& from,
   const std::vector<LinearJob> jobs = LinearJobs(from, *to);
   std::uint64_t bytes =
       from.embedding.bytes + (from.head ? from.head->bytes : 0);
-  for (const LinearJob& job : jobs) bytes += LinearBytes(*job.source);
+  std::uint64_t loading = 0;
+  for (const LinearJob& job : jobs) {
+    bytes += LinearBytes(*job.source);
+    loading = std::max(loading, LoadingBytes(*job.source));
+  }
+  const int num_threads =
+      options.num_threads > 0 ? options.num_threads : UsableCores();
+  RequireThreads(num_threads);
+  bytes += loading * static_cast<std::uint64_t>(num_threads);
   RequireMemory(bytes, from.path.string(),
                 "use a smaller model or a machine with more memory");
   LoadNorms(from, *to);
   to->embedding = LoadDense(from.embedding);
   if (from.head) to->head = LoadDense(*from.head);
-  LoadLinears(jobs, options,
-              options.num_threads > 0 ? options.num_threads : UsableCores());
+  LoadLinears(jobs, options, num_threads);
   return to;
 }
 
@@ -203,6 +244,20 @@ const char* DenseTypeName(kernels::DenseType type) {
   return "?";
 }
 
+// Virtual machines can say that the CPU has instructions which compute wrongly
+// or not as promised: takes the best target that gives right sums (7 ms).
+void UseWorkingTarget() {
+  if (kernels::SelfTest()) return;
+  const std::string wrong = kernels::ActiveTarget();
+  for (const std::string& name : kernels::SupportedTargets()) {
+    if (kernels::ForceTarget(name) && kernels::SelfTest()) return;
+  }
+  throw Error(ErrorCode::kUnsupported,
+              "target " + wrong +
+                  ": its sums are wrong on this CPU, and so "
+                  "are those of all others; the machine cannot be trusted");
+}
+
 }  // namespace
 
 Model::Model() = default;
@@ -210,6 +265,7 @@ Model::~Model() = default;
 
 std::shared_ptr<const Model> Model::Load(const std::filesystem::path& path,
                                          const LoadOptions& options) {
+  UseWorkingTarget();
   const Checkpoint from = checkpoint::Open(path);
   std::shared_ptr<Model> model(new Model());
   model->config_ = from.config;

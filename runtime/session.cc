@@ -10,6 +10,8 @@
 #include "runtime/forward/transformer.h"
 #include "runtime/kv_cache.h"
 #include "runtime/memory.h"
+#include "runtime/threads.h"
+#include "ternary_kernels/targets.h"
 
 namespace tern {
 namespace {
@@ -54,31 +56,33 @@ class Session::Impl {
         work_(model_->config(), std::min(context_length_, kPrefillChunk),
               context_length_, num_threads_),
         last_(model_->config().hidden_size) {
+    RequireThreads(num_threads_);
     tokens_.reserve(context_length_);
   }
 
   void Append(std::span<const Token> tokens, const LogitsSink* sink) {
     CheckTokens(tokens);
-    const std::size_t hidden = model_->config().hidden_size;
+    RunPending();
     while (!tokens.empty()) {
       const std::size_t count = std::min(tokens.size(), work_.max_tokens);
-      RunTokens(Pass(), tokens.first(count), tokens_.size());
+      Run(tokens.first(count));
       if (sink != nullptr) GiveLogits(count, *sink);
-      std::memcpy(last_.data(), work_.x.data() + (count - 1) * hidden,
-                  hidden * sizeof(float));
-      logits_are_valid_ = false;
       tokens_.insert(tokens_.end(), tokens.begin(),
                      tokens.begin() + static_cast<std::ptrdiff_t>(count));
+      num_run_ = tokens_.size();
       tokens = tokens.subspan(count);
     }
   }
 
   Token Next(Sampler& sampler) {
-    const std::span<const float> logits = Logits();
     if (tokens_.size() == context_length_) ThrowContextFull(1);
-    const Token token = sampler.Sample(logits, tokens_);
-    Append({&token, 1}, nullptr);
-    return token;
+    std::span<const float> logits = Logits();
+    // Rows beyond the tokenizer's ids are padding of the matrix, not tokens.
+    if (model_->has_tokenizer()) {
+      logits = logits.first(model_->tokenizer().vocab_size());
+    }
+    tokens_.push_back(sampler.Sample(logits, tokens_));
+    return tokens_.back();
   }
 
   std::span<const float> Logits() {
@@ -87,6 +91,7 @@ class Session::Impl {
                   "session: there are no logits before a token; call Append "
                   "first");
     }
+    RunPending();
     if (!logits_are_valid_) {
       if (logits_.size() == 0) {
         logits_ = AlignedBuffer<float>(model_->config().vocab_size);
@@ -105,15 +110,11 @@ class Session::Impl {
                       "; truncate to fewer");
     }
     if (length == tokens_.size()) return;
-    // The hidden state of the token that becomes the last is not kept: compute
-    // it again from the cache of those before it.
-    if (length == 0) {
-      tokens_.clear();
-      return;
-    }
-    const Token last = tokens_[length - 1];
-    tokens_.resize(length - 1);
-    Append({&last, 1}, nullptr);
+    tokens_.resize(length);
+    // The hidden state of the token that becomes the last is not kept: it is
+    // computed again, from the cache of those before it, when it is wanted.
+    if (length != 0) num_run_ = std::min(num_run_, length - 1);
+    if (length == 0) num_run_ = 0;
   }
 
   [[nodiscard]] const std::vector<Token>& tokens() const { return tokens_; }
@@ -128,9 +129,42 @@ class Session::Impl {
     return {model_->config(), model_->weights(), cache_, work_, num_threads_};
   }
 
+  // Takes tokens through the layers, at the positions after those run so far.
+  // Throws Error with nothing changed if the cache cannot hold what came out.
+  void Run(std::span<const Token> tokens) {
+    if (kernels::ActiveTarget() != target_) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "session: the target was " + target_ +
+                      " when it was made and is " + kernels::ActiveTarget() +
+                      " now; make a new session");
+    }
+    RunTokens(Pass(), tokens, num_run_);
+    if (cache_.TakeUnfit()) {
+      throw Error(ErrorCode::kUnsupported,
+                  "session: a key or value is not finite, or too large for an "
+                  "f16 cache (65504); the weights are damaged, or use an f32 "
+                  "cache");
+    }
+    const std::size_t hidden = model_->config().hidden_size;
+    std::memcpy(last_.data(), work_.x.data() + (tokens.size() - 1) * hidden,
+                hidden * sizeof(float));
+    logits_are_valid_ = false;
+  }
+
+  // The token that Next chose goes through the layers only when something
+  // depends on it: so the last one of a text costs nothing.
+  void RunPending() {
+    if (num_run_ == tokens_.size()) return;
+    Run(std::span<const Token>(tokens_).subspan(num_run_));
+    num_run_ = tokens_.size();
+  }
+
   void CheckMemory() const {
+    const ModelConfig& config = model_->config();
     const std::uint64_t scratch =
-        SessionScratchBytes(model_->config(), context_length_, num_threads_);
+        SessionScratchBytes(config, context_length_, num_threads_) +
+        (kLogitsBatch + 1) * config.vocab_size * sizeof(float) +
+        context_length_ * sizeof(Token);
     RequireMemory(
         cache_bytes() + scratch,
         "context of " + std::to_string(context_length_) + " positions",
@@ -140,7 +174,8 @@ class Session::Impl {
   [[noreturn]] void ThrowContextFull(std::size_t more) const {
     throw Error(ErrorCode::kContextFull,
                 "context: " + std::to_string(more) +
-                    " more tokens do not fit, " +
+                    (more == 1 ? " more token does not fit, "
+                               : " more tokens do not fit, ") +
                     std::to_string(tokens_.size()) + " of " +
                     std::to_string(context_length_) +
                     " positions are taken; shorten the text or make the "
@@ -170,7 +205,7 @@ class Session::Impl {
       const std::size_t some = std::min(kLogitsBatch, count - t);
       RunHead(Pass(), work_.x.data() + t * hidden, some, batch_.data());
       for (std::size_t i = 0; i < some; ++i) {
-        sink(tokens_.size() + t + i, {batch_.data() + i * vocab, vocab});
+        sink(num_run_ + t + i, {batch_.data() + i * vocab, vocab});
       }
     }
   }
@@ -181,7 +216,10 @@ class Session::Impl {
   int num_threads_;
   KvCache cache_;
   Workspace work_;
+  const std::string target_ = kernels::ActiveTarget();  // of the scratch's size
   std::vector<Token> tokens_;
+  // Tokens that went through the layers: all, or all but the last.
+  std::size_t num_run_ = 0;
   AlignedBuffer<float> last_;    // [hidden] after the final norm
   AlignedBuffer<float> logits_;  // [vocab] of the last token
   bool logits_are_valid_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "packing/half.h"
 
@@ -53,11 +54,13 @@ void SquaredReluGate(const float* gate, const float* up, std::size_t size,
   const std::size_t lanes = hn::Lanes(d);
   std::size_t i = 0;
   for (; i + lanes <= size; i += lanes) {
-    const VF g = hn::Max(hn::LoadU(d, gate + i), hn::Zero(d));
+    const VF v = hn::LoadU(d, gate + i);
+    // Not Max: that would turn NaN into 0.
+    const VF g = hn::IfThenZeroElse(hn::Lt(v, hn::Zero(d)), v);
     hn::StoreU(hn::Mul(hn::Mul(g, g), hn::LoadU(d, up + i)), d, out + i);
   }
   for (; i < size; ++i) {
-    const float g = std::max(gate[i], 0.0F);
+    const float g = gate[i] < 0 ? 0.0F : gate[i];
     out[i] = g * g * up[i];
   }
 }
@@ -94,7 +97,32 @@ void RotateHead(const float* cosine, const float* sine, std::size_t head_dim,
   }
 }
 
-void StoreF16(const float* x, std::size_t size, std::uint16_t* out) {
+// Half way between the largest f16, 65504, and the next step: rounds to
+// infinity.
+constexpr float kBeyondF16 = 65520.0F;
+constexpr float kLargestF32 = std::numeric_limits<float>::max();
+
+// True if |x| <= bound for all; NaN fails.
+HWY_INLINE bool AllWithin(const float* HWY_RESTRICT x, std::size_t size,
+                          float bound) {
+  const DF d;
+  const std::size_t lanes = hn::Lanes(d);
+  const VF bounds = hn::Set(d, bound);
+  auto within = hn::Le(hn::Zero(d), hn::Zero(d));
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    within = hn::And(within, hn::Le(hn::Abs(hn::LoadU(d, x + i)), bounds));
+  }
+  bool all = hn::AllTrue(d, within);
+  for (; i < size; ++i) all = all && std::abs(x[i]) <= bound;
+  return all;
+}
+
+bool AllFinite(const float* x, std::size_t size) {
+  return AllWithin(x, size, kLargestF32);
+}
+
+bool StoreF16(const float* x, std::size_t size, std::uint16_t* out) {
   std::size_t i = 0;
 // Highway 1.0.3 truncates where the CPU has no conversion instruction (SSSE3,
 // SSE4, scalar): there the plain integer code below does all of it.
@@ -109,20 +137,24 @@ void StoreF16(const float* x, std::size_t size, std::uint16_t* out) {
   }
 #endif
   for (; i < size; ++i) out[i] = packing::F32ToF16(x[i]);
+  return AllWithin(x, size, std::nextafter(kBeyondF16, 0.0F));
 }
 
-float StoreQ8(const float* x, std::size_t size, std::int8_t* out) {
+bool StoreQ8(const float* x, std::size_t size, std::int8_t* out, float* scale) {
+  if (!AllFinite(x, size)) return false;
   float absmax = 0;
   for (std::size_t i = 0; i < size; ++i) {
     absmax = std::max(absmax, std::abs(x[i]));
   }
-  const float scale = absmax / 127.0F;
-  const float inverse = scale > 0 ? 1.0F / scale : 0.0F;
+  // Below this 1 / scale would not be finite.
+  constexpr float kSmallest = 127 * std::numeric_limits<float>::min();
+  *scale = absmax >= kSmallest ? absmax / 127.0F : 0.0F;
+  const float inverse = *scale > 0 ? 1.0F / *scale : 0.0F;
   for (std::size_t i = 0; i < size; ++i) {
-    const float q = std::nearbyint(x[i] * inverse);
-    out[i] = static_cast<std::int8_t>(std::clamp(q, -127.0F, 127.0F));
+    // |x * inverse| <= 127.00002, so that no clamp is needed.
+    out[i] = static_cast<std::int8_t>(std::nearbyint(x[i] * inverse));
   }
-  return scale;
+  return true;
 }
 
 }  // namespace HWY_NAMESPACE
@@ -135,6 +167,7 @@ HWY_EXPORT(RmsNorm);
 HWY_EXPORT(SquaredReluGate);
 HWY_EXPORT(AddTo);
 HWY_EXPORT(RotateHead);
+HWY_EXPORT(AllFinite);
 HWY_EXPORT(StoreF16);
 HWY_EXPORT(StoreQ8);
 
@@ -153,11 +186,14 @@ void RotateHead(const float* cosine, const float* sine, std::size_t head_dim,
                 float* head) {
   HWY_DYNAMIC_DISPATCH(RotateHead)(cosine, sine, head_dim, head);
 }
-void StoreF16(const float* x, std::size_t size, std::uint16_t* out) {
-  HWY_DYNAMIC_DISPATCH(StoreF16)(x, size, out);
+bool AllFinite(const float* x, std::size_t size) {
+  return HWY_DYNAMIC_DISPATCH(AllFinite)(x, size);
 }
-float StoreQ8(const float* x, std::size_t size, std::int8_t* out) {
-  return HWY_DYNAMIC_DISPATCH(StoreQ8)(x, size, out);
+bool StoreF16(const float* x, std::size_t size, std::uint16_t* out) {
+  return HWY_DYNAMIC_DISPATCH(StoreF16)(x, size, out);
+}
+bool StoreQ8(const float* x, std::size_t size, std::int8_t* out, float* scale) {
+  return HWY_DYNAMIC_DISPATCH(StoreQ8)(x, size, out, scale);
 }
 }  // namespace tern::kernels
 #endif  // HWY_ONCE

@@ -16,7 +16,8 @@ void RmsNorm(const float* x, const float* weight, std::size_t size, float eps,
              float* out);
 
 // out[i] = relu(gate[i])^2 * up[i] (BitNet b1.58 2B4T, arXiv 2504.12285,
-// section 2).  Kept in float32: it exceeds the largest f16.  out may be gate.
+// section 2).  Kept in float32: it exceeds the largest f16.  NaN stays NaN. out
+// may be gate.
 void SquaredReluGate(const float* gate, const float* up, std::size_t size,
                      float* out);
 
@@ -29,10 +30,15 @@ void AddTo(const float* y, std::size_t size, float* x);
 void RotateHead(const float* cosine, const float* sine, std::size_t head_dim,
                 float* head);
 
-// Round to nearest even.
-void StoreF16(const float* x, std::size_t size, std::uint16_t* out);
-// q = round(x / scale), scale = absmax / 127 (returned; 0 for all zeros).
-float StoreQ8(const float* x, std::size_t size, std::int8_t* out);
+// Round to nearest even.  False, with `out` undefined, if some value is not
+// finite or rounds to more than the largest f16, 65504.
+bool StoreF16(const float* x, std::size_t size, std::uint16_t* out);
+// q = round(x / scale), half to even, scale = absmax / 127 (0 for nothing but
+// zeros and numbers too small to divide by).  False, with `out` undefined, if
+// some value is not finite.
+bool StoreQ8(const float* x, std::size_t size, std::int8_t* out, float* scale);
+// True if every value is finite.
+bool AllFinite(const float* x, std::size_t size);
 
 }  // namespace tern::kernels
 

@@ -43,7 +43,7 @@ std::size_t FirstNotFinite(std::span<const std::uint8_t> bytes,
 
 }  // namespace
 
-void RequireFinite(const StoredTensor& tensor,
+void RequireFinite(const StoredTensor& tensor, std::uint64_t first,
                    std::span<const std::uint8_t> bytes) {
   std::size_t stride = 0;
   std::size_t bad = 0;
@@ -73,9 +73,10 @@ void RequireFinite(const StoredTensor& tensor,
   }
   if (bad == bytes.size() / stride) return;
   throw Error(ErrorCode::kMalformed,
-              tensor.Place() + ": " + unit + std::to_string(bad) + ", byte " +
-                  std::to_string(tensor.offset + bad * stride) +
-                  ", is not finite; the file is damaged, get it again");
+              tensor.Place() + ": " + unit +
+                  std::to_string(first / stride + bad) +
+                  " is not a finite number; the file is damaged or the "
+                  "training diverged");
 }
 
 }  // namespace tern::files

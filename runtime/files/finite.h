@@ -9,9 +9,10 @@
 
 namespace tern::files {
 
-// `bytes` is all the data of a kF32, kF16, kBf16 or kQ8_0 tensor.  Throws Error
-// (kMalformed) naming the first element or block that is not finite.
-void RequireFinite(const StoredTensor& tensor,
+// `bytes` is the data of a kF32, kF16, kBf16 or kQ8_0 tensor from its byte
+// `first` on, whole elements or blocks.  Throws Error (kMalformed) naming the
+// first element, or block of Q8_0, that is not finite.
+void RequireFinite(const StoredTensor& tensor, std::uint64_t first,
                    std::span<const std::uint8_t> bytes);
 
 }  // namespace tern::files

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <span>
 
@@ -10,6 +9,7 @@
 
 #include "packing/half.h"
 #include "packing/q8_0.h"
+#include "runtime/files/finite.h"
 #include "runtime/files/quote.h"
 
 namespace tern::files {
@@ -63,20 +63,6 @@ void ToFloats(StoredType type, std::span<const std::uint8_t> bytes,
   }
 }
 
-void CheckFinite(const StoredTensor& tensor, std::span<const float> values,
-                 std::uint64_t first_element) {
-  const auto bad = std::find_if(values.begin(), values.end(),
-                                [](float x) { return !std::isfinite(x); });
-  if (bad != values.end()) {
-    const auto element =
-        first_element + static_cast<std::uint64_t>(bad - values.begin());
-    throw Error(ErrorCode::kMalformed,
-                tensor.Place() + ": element " + std::to_string(element) +
-                    " is not a finite number; the file is damaged or the "
-                    "training diverged");
-  }
-}
-
 }  // namespace
 
 std::uint64_t StoredTensor::ElementCount() const {
@@ -120,8 +106,8 @@ void ReadFloats(const StoredTensor& tensor, std::uint64_t row_begin,
     const std::uint64_t rows = std::min(chunk_rows, row_end - row);
     const std::span bytes = std::span(chunk).first(rows * row_bytes);
     tensor.file->Read(tensor.offset + row * row_bytes, bytes);
+    RequireFinite(tensor, row * row_bytes, bytes);
     ToFloats(tensor.type, bytes, cols, out);
-    CheckFinite(tensor, std::span(out, rows * cols), row * cols);
     out += rows * cols;
   }
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -218,7 +219,7 @@ TEST_P(FloatKernels, StoreF16RoundsToNearestEven) {
   std::vector<float> x = Random(35);
   x.insert(x.end(), {0.0F, -0.0F, 1e-8F, 65504.0F, 6e-5F});
   std::vector<std::uint16_t> got(x.size());
-  StoreF16(x.data(), x.size(), got.data());
+  EXPECT_TRUE(StoreF16(x.data(), x.size(), got.data()));
   for (std::size_t i = 0; i < x.size(); ++i) {
     EXPECT_EQ(got[i], packing::F32ToF16(x[i])) << x[i];
   }
@@ -227,14 +228,54 @@ TEST_P(FloatKernels, StoreF16RoundsToNearestEven) {
 TEST_P(FloatKernels, StoreQ8StaysWithinHalfAStep) {
   const std::vector<float> x = Random(64);
   std::vector<std::int8_t> q(x.size());
-  const float scale = StoreQ8(x.data(), x.size(), q.data());
+  float scale = 0;
+  EXPECT_TRUE(StoreQ8(x.data(), x.size(), q.data(), &scale));
   for (std::size_t i = 0; i < x.size(); ++i) {
     EXPECT_LE(std::abs(static_cast<float>(q[i]) * scale - x[i]),
               scale * 0.501F);
   }
-  const std::vector<float> zeros(5);
-  EXPECT_EQ(StoreQ8(zeros.data(), zeros.size(), q.data()), 0.0F);
-  EXPECT_EQ(q[0], 0);
+  for (const float tiny : {0.0F, 1e-40F, 1e-37F}) {
+    const std::vector<float> small(5, tiny);
+    EXPECT_TRUE(StoreQ8(small.data(), small.size(), q.data(), &scale));
+    EXPECT_EQ(scale, 0.0F);
+    EXPECT_EQ(q[0], 0);
+  }
+  EXPECT_TRUE(
+      StoreQ8(std::vector<float>{3e38F, -3e38F}.data(), 2, q.data(), &scale));
+  EXPECT_EQ(q[0], 127);
+  EXPECT_EQ(q[1], -127);
+}
+
+// What cannot be stored is noticed wherever it stands: in a vector or behind
+// the last whole one.
+TEST_P(FloatKernels, WhatACacheCannotHoldIsNoticed) {
+  const float inf = std::numeric_limits<float>::infinity();
+  for (std::size_t at = 0; at < 21; ++at) {
+    std::vector<float> x = Random(21);
+    std::vector<std::uint16_t> f16(x.size());
+    std::vector<std::int8_t> q8(x.size());
+    float scale = 0;
+    EXPECT_TRUE(AllFinite(x.data(), x.size()));
+    for (const float bad : {NAN, -NAN, inf, -inf}) {
+      x[at] = bad;
+      EXPECT_FALSE(AllFinite(x.data(), x.size())) << at;
+      EXPECT_FALSE(StoreF16(x.data(), x.size(), f16.data())) << at;
+      EXPECT_FALSE(StoreQ8(x.data(), x.size(), q8.data(), &scale)) << at;
+    }
+    x[at] = 65519.9F;
+    EXPECT_TRUE(StoreF16(x.data(), x.size(), f16.data()));
+    EXPECT_EQ(f16[at], 0x7BFF);  // 65504
+    x[at] = -65520.0F;
+    EXPECT_FALSE(StoreF16(x.data(), x.size(), f16.data())) << at;
+  }
+}
+
+TEST_P(FloatKernels, SquaredReluGateKeepsNan) {
+  const std::vector<float> gate(17, NAN);
+  const std::vector<float> up(17, 1.0F);
+  std::vector<float> out(17);
+  SquaredReluGate(gate.data(), up.data(), gate.size(), out.data());
+  for (const float v : out) EXPECT_TRUE(std::isnan(v));
 }
 
 // Plain attention of one query.
@@ -289,8 +330,8 @@ TEST_P(FloatKernels, AttendEqualsPlainLoopsForEveryCacheType) {
       check({CacheType::kF32, k.data(), v.data(), nullptr, nullptr, dim}, 2e-5);
       std::vector<std::uint16_t> k16(k.size());
       std::vector<std::uint16_t> v16(v.size());
-      StoreF16(k.data(), k.size(), k16.data());
-      StoreF16(v.data(), v.size(), v16.data());
+      ASSERT_TRUE(StoreF16(k.data(), k.size(), k16.data()));
+      ASSERT_TRUE(StoreF16(v.data(), v.size(), v16.data()));
       check({CacheType::kF16, k16.data(), v16.data(), nullptr, nullptr, dim},
             5e-3);
       std::vector<std::int8_t> k8(k.size());
@@ -298,8 +339,9 @@ TEST_P(FloatKernels, AttendEqualsPlainLoopsForEveryCacheType) {
       std::vector<float> k_scales(positions);
       std::vector<float> v_scales(positions);
       for (std::size_t p = 0; p < positions; ++p) {
-        k_scales[p] = StoreQ8(k.data() + p * dim, dim, k8.data() + p * dim);
-        v_scales[p] = StoreQ8(v.data() + p * dim, dim, v8.data() + p * dim);
+        const std::size_t at = p * dim;
+        ASSERT_TRUE(StoreQ8(&k[at], dim, &k8[at], &k_scales[p]));
+        ASSERT_TRUE(StoreQ8(&v[at], dim, &v8[at], &v_scales[p]));
       }
       check({CacheType::kQ8, k8.data(), v8.data(), k_scales.data(),
              v_scales.data(), dim},

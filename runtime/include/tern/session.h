@@ -7,7 +7,10 @@
 // A Session belongs to one thread at a time (it starts its own team of threads
 // for the arithmetic).  The logits do not depend on the number of threads, nor
 // on how the tokens were split over calls of Append: bit for bit for ternary
-// models.
+// models, in the default floating-point environment.
+//
+// A Session is made with a model that is not null, and one that was moved from
+// may only be assigned to or destroyed.
 #ifndef TERN_SESSION_H_
 #define TERN_SESSION_H_
 
@@ -58,8 +61,9 @@ class Session {
       std::function<void(std::size_t position, std::span<const float> logits)>;
   void Append(std::span<const Token> tokens, const LogitsSink& sink);
 
-  // Chooses the next token from the logits after the last one, then appends
-  // it.  Throws Error: kInvalidArgument if nothing was appended yet,
+  // Chooses the next token from the logits after the last one, then appends it.
+  // Rows of the head beyond the tokenizer's ids, padding of the matrix, are
+  // never chosen.  Throws Error: kInvalidArgument if nothing was appended yet,
   // kContextFull at the end of the context.
   Token Next(Sampler& sampler);
 
