@@ -1,5 +1,5 @@
 // Quantising and scaling on one target; see activations.h.  The names of these
-// functions are what tests/ternary_kernels/multiplications.py lets multiply.
+// functions are what tests/ternary_kernels/multiplications.awk lets multiply.
 #if defined(TERN_TERNARY_KERNELS_ACTIVATIONS_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)
 #ifdef TERN_TERNARY_KERNELS_ACTIVATIONS_INL_H_

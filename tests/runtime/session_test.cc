@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <tern/cpu.h>
 #include <tern/error.h>
 #include <tern/model.h>
 #include <tern/session.h>
@@ -139,6 +140,52 @@ TEST_F(SessionTest, NonsenseThreadCountsAreRefused) {
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(CodeOf([&] { Session(model_, {.num_threads = 1000000}); }),
             ErrorCode::kInvalidArgument);
+}
+
+TEST_F(SessionTest, TheLastPositionOfAContextCanBeGenerated) {
+  Session session(model_, {.context_length = 4});
+  session.Append({ids_.data(), 2});
+  Sampler greedy({.temperature = 0});
+  session.Next(greedy);
+  const Token last = session.Next(greedy);
+  EXPECT_EQ(session.tokens().size(), 4U);
+  EXPECT_EQ(session.tokens().back(), last);
+  EXPECT_EQ(CodeOf([&] { session.Next(greedy); }), ErrorCode::kContextFull);
+}
+
+TEST_F(SessionTest, NextThenAppendEqualsAppendOfAll) {
+  Session stepwise(model_, {});
+  stepwise.Append({ids_.data(), 20});
+  Sampler greedy({.temperature = 0});
+  std::vector<Token> all(ids_.begin(), ids_.begin() + 20);
+  all.push_back(stepwise.Next(greedy));
+  all.push_back(stepwise.Next(greedy));
+  stepwise.Append({ids_.data() + 20, 5});
+  all.insert(all.end(), ids_.begin() + 20, ids_.begin() + 25);
+  EXPECT_TRUE(std::equal(all.begin(), all.end(), stepwise.tokens().begin(),
+                         stepwise.tokens().end()));
+  Session at_once(model_, {});
+  at_once.Append(all);
+  EXPECT_TRUE(std::equal(at_once.Logits().begin(), at_once.Logits().end(),
+                         stepwise.Logits().begin()));
+}
+
+TEST_F(SessionTest, ATargetThatChangedAfterwardsIsRefused) {
+  const std::string best = ActiveTarget();
+  Session session(model_, {});
+  session.Append({ids_.data(), 3});
+  for (const std::string& name : SupportedTargets()) {
+    if (name == best) continue;
+    ForceTarget(name);
+    EXPECT_EQ(CodeOf([&] {
+                session.Append({ids_.data(), 3});
+              }),
+              ErrorCode::kInvalidArgument)
+        << name;
+  }
+  ForceTarget(best);
+  session.Append({ids_.data(), 3});
+  EXPECT_EQ(session.tokens().size(), 6U);
 }
 
 TEST_F(SessionTest, SessionsOfOneModelRunSideBySide) {

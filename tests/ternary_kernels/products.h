@@ -25,7 +25,9 @@ struct alignas(64) Line {
 };
 class AlignedBytes {
  public:
-  explicit AlignedBytes(std::size_t size) : lines_((size + 63) / 64 + 1) {}
+  // At least one line, so that there is an address.
+  explicit AlignedBytes(std::size_t size)
+      : lines_(size < 64 ? 1 : (size + 63) / 64) {}
   std::uint8_t* Data() { return lines_.front().bytes; }
   [[nodiscard]] const std::uint8_t* Data() const {
     return lines_.front().bytes;
