@@ -66,9 +66,13 @@ void OccupyStandardStreams() {
   }
 }
 
+std::string InputName(const std::string& path) {
+  return path == "-" ? "standard input" : path;
+}
+
 std::string ReadInput(const std::string& path) {
   const bool is_stdin = path == "-";
-  const std::string name = is_stdin ? "standard input" : path;
+  const std::string name = InputName(path);
   const Descriptor input(is_stdin ? STDIN_FILENO
                                   : open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (input.get() < 0) ThrowIfInterrupted();

@@ -14,6 +14,8 @@ namespace tern::cli {
 // mistaken for them; using a closed one still fails.  Called first, by main.
 void OccupyStandardStreams();
 
+// "standard input" for "-", else the path: for messages.
+std::string InputName(const std::string& path);
 // The whole file, or standard input for "-".  Throws Error naming the file.
 std::string ReadInput(const std::string& path);
 

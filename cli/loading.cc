@@ -81,6 +81,15 @@ std::shared_ptr<const Model> LoadModel(const fs::path& path,
   }
 }
 
+std::string ModelLine(const fs::path& path, const Model& model) {
+  std::string text = model.Describe();
+  if (model.has_tokenizer()) {
+    const std::string end = "; " + model.tokenizer().description();
+    if (text.ends_with(end)) text.resize(text.size() - end.size());
+  }
+  return path.filename().string() + ": " + text;
+}
+
 Session OpenSession(const std::shared_ptr<const Model>& model,
                     const ComputeOptions& options,
                     std::size_t default_context) {

@@ -1,6 +1,7 @@
 // `tern perplexity`: how well a model predicts a text.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -126,11 +127,12 @@ Task WholeLists(const std::vector<std::vector<Token>>& lists,
   for (std::size_t i = 0; i < lists.size(); ++i) {
     const std::vector<Token>& list = lists[i];
     if (list.size() > longest) {
-      throw Error(
-          ErrorCode::kInvalidArgument,
-          options.ids_file + ": list " + std::to_string(i) + " has " +
-              std::to_string(list.size()) + " ids, more than the context of " +
-              std::to_string(longest) + "; " + AdviceForLonger(longest, model));
+      throw Error(ErrorCode::kInvalidArgument,
+                  InputName(options.ids_file) + ": list " + std::to_string(i) +
+                      " has " + std::to_string(list.size()) +
+                      " ids, more than the context of " +
+                      std::to_string(longest) + "; " +
+                      AdviceForLonger(longest, model));
     }
     task.windows.push_back({task.tokens.size(), list.size(), 1});
     task.tokens.insert(task.tokens.end(), list.begin(), list.end());
@@ -147,13 +149,13 @@ Task OneText(std::vector<Token> tokens, const Model& model,
   const std::size_t needed = options.stride ? 2 : context;
   if (tokens.size() < needed) {
     const bool smaller = tokens.size() >= kShortestChunk;
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        (options.text_file.empty() ? options.ids_file : options.text_file) +
-            ": has " + std::to_string(tokens.size()) +
-            " tokens, fewer than the " + std::to_string(needed) +
-            " of one window; give a longer text" +
-            (smaller ? " or a smaller --ctx" : ""));
+    throw Error(ErrorCode::kInvalidArgument,
+                InputName(options.text_file.empty() ? options.ids_file
+                                                    : options.text_file) +
+                    ": has " + std::to_string(tokens.size()) +
+                    " tokens, fewer than the " + std::to_string(needed) +
+                    " of one window; give a longer text" +
+                    (smaller ? " or a smaller --ctx" : ""));
   }
   const std::string size = std::to_string(context);
   if (options.stride) {
@@ -187,7 +189,8 @@ Input ReadFiles(const PerplexityOptions& options) {
   try {
     input.ids = ParseTokenLists(ReadInput(options.ids_file));
   } catch (const std::invalid_argument& error) {
-    throw Error(ErrorCode::kMalformed, options.ids_file + ": " + error.what() +
+    throw Error(ErrorCode::kMalformed, InputName(options.ids_file) + ": " +
+                                           error.what() +
                                            "; give ids, or a JSON array of "
                                            "arrays of ids");
   }
@@ -200,8 +203,8 @@ Input ReadFiles(const PerplexityOptions& options) {
     const std::size_t size = input.ids.lists[i].size();
     if (size >= 2) continue;
     throw Error(ErrorCode::kInvalidArgument,
-                options.ids_file + ": list " + std::to_string(i) + " has " +
-                    std::to_string(size) + " ids; give at least 2");
+                InputName(options.ids_file) + ": list " + std::to_string(i) +
+                    " has " + std::to_string(size) + " ids; give at least 2");
   }
   return input;
 }
@@ -215,7 +218,7 @@ Task MakeTask(Input input, const Model& model,
   for (const std::vector<Token>& list : input.ids.lists) {
     if (const auto wrong = WrongToken(list, model)) {
       throw Error(ErrorCode::kInvalidArgument,
-                  options.ids_file + ": " + *wrong +
+                  InputName(options.ids_file) + ": " + *wrong +
                       "; give ids of this model's tokenizer");
     }
   }
@@ -286,8 +289,9 @@ int Perplexity(const Arguments& arguments) {
   CheckOptions(options);
   CatchInterrupts();
   Input input = ReadFiles(options);
-  const auto model = LoadModel(ChooseModel(options.model), options.compute);
-  Note(model->Describe());
+  const std::filesystem::path path = ChooseModel(options.model);
+  const auto model = LoadModel(path, options.compute);
+  Note(ModelLine(path, *model));
   const Task task = MakeTask(std::move(input), *model, options);
   Note("protocol: " + task.protocol);
   std::size_t longest = 0;

@@ -1,6 +1,7 @@
 // `tern run`: completes a prompt, token by token.
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <random>
@@ -280,10 +281,11 @@ int Run(const Arguments& arguments) {
   const std::string prompt = ReadPrompt(options);
   Completion done;
   const Stopwatch watch;
-  const auto model = LoadModel(ChooseModel(options.model), options.compute);
+  const std::filesystem::path path = ChooseModel(options.model);
+  const auto model = LoadModel(path, options.compute);
   Session session = OpenSession(model, options.compute);
   done.load_seconds = watch.Seconds();
-  Note(model->Describe());
+  Note(ModelLine(path, *model));
   const std::vector<Token> tokens = EncodePrompt(*model, prompt, options);
   CheckFits(tokens.size(), session, *model, options);
   Prefill(tokens, session, &done);  // its bar would wipe the prompt away

@@ -54,9 +54,8 @@ std::vector<Token> ReadIds(const TextSource& source) {
     return ParseTokenIds(text);
   } catch (const std::invalid_argument& error) {
     if (!source.words.empty()) throw UsageError(error.what());
-    const std::string place = source.file.empty() || source.file == "-"
-                                  ? "standard input"
-                                  : source.file;
+    const std::string place =
+        InputName(source.file.empty() ? "-" : source.file);
     throw Error(ErrorCode::kMalformed, place + ": " + error.what() +
                                            "; give numbers separated by "
                                            "commas or spaces, or JSON");

@@ -107,8 +107,9 @@ TEST(Run, PrintsThePromptThenItsContinuation) {
 
 TEST(Run, TellsModelAndTimingsOnStderr) {
   const ProgramResult result = Tern(Greedy("4") + Words{"--seed", "77"});
-  for (const char* part : {"bitnet-b1.58", "load ", "prefill ", "decode ",
-                           "tokens/s", "GB/s", "peak memory ", "seed 77"}) {
+  for (const char* part :
+       {"books-79m.gguf: ", "bitnet-b1.58", "load ", "prefill ", "decode ",
+        "tokens/s", "GB/s", "peak memory ", "seed 77"}) {
     EXPECT_TRUE(Contains(result.err, part)) << part << " in " << result.err;
   }
 }
