@@ -71,7 +71,7 @@ bool ParseOptions(const Arguments& arguments, PerplexityOptions* options) {
        "replaced.\n"
        "--tokens: ids are treated as those of a text; in a JSON array of "
        "arrays "
-       "each inner\none is fed whole and every token but its first is "
+       "each\ninner one is fed whole and every token but its first is "
        "scored.\n"
        "nll is the mean over the scored tokens in nats, perplexity is "
        "exp(nll).",

@@ -99,7 +99,7 @@ bool ParseOptions(const Arguments& arguments, RunOptions* options) {
        "context "
        "is full. A\nline of timings follows on stderr. A seed repeats a text "
        "(same model, prompt and\noptions) on any number of threads, and on "
-       "another machine with the same --target.\nCtrl-C ends it with status "
+       "other machines with the same\n--target. Ctrl-C ends it with status "
        "130.",
        "  tern run -p \"Once upon a time\" -n 60 --temp 0.7 --seed 42"});
   AddModelOption(line.options(), &options->model);

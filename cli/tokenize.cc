@@ -118,11 +118,10 @@ int Detokenize(const Arguments& arguments) {
   CommandLine line(
       {"tern detokenize [options] [IDS]",
        "Writes the text of token ids, which are separated by commas or spaces, "
-       "or are a\nJSON array, or what `tern tokenize --json` printed; from the "
-       "command line, a file\nor standard input. The bytes are written "
-       "exactly, "
-       "without a line end; in --json,\nbytes that are not UTF-8 appear as "
-       "U+FFFD.",
+       "or are a\nJSON array, or what `tern tokenize --json` printed; from "
+       "the command line, a\nfile or standard input. The bytes are written "
+       "exactly, without a line end; in\n--json, bytes that are not UTF-8 "
+       "appear as U+FFFD.",
        "  tern detokenize 46,1483,546,258,550"});
   constexpr std::size_t kAnyNumber = 1U << 20U;
   AddSourceOptions(line, kAnyNumber, &source);

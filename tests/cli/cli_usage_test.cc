@@ -1,6 +1,8 @@
 // The contract of the program that needs no model: help, exit status, errors.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,6 +33,15 @@ std::size_t Lines(const std::string& text) {
   std::size_t lines = 0;
   for (const char byte : text) lines += byte == '\n' ? 1 : 0;
   return lines;
+}
+
+std::size_t LongestLine(const std::string& text) {
+  std::istringstream lines(text);
+  std::size_t longest = 0;
+  for (std::string line; std::getline(lines, line);) {
+    longest = std::max(longest, line.size());
+  }
+  return longest;
 }
 
 bool Contains(const std::string& text, const std::string& part) {
@@ -74,6 +85,7 @@ TEST(Usage, EveryCommandHasHelpWithAnExample) {
     EXPECT_TRUE(Contains(result.out, "\nExample:\n  tern " + command))
         << command;
     EXPECT_EQ(Tern({"help", command}).out, result.out) << command;
+    EXPECT_LE(LongestLine(result.out), 80U) << command;
   }
 }
 
