@@ -193,7 +193,7 @@ std::string MemoryTable(const MemoryReport& m) {
 }
 
 std::string ReportText(const ModelReport& report, const std::string& path) {
-  std::string out = path + ": " + report.format + "\n";
+  std::string out = EscapeControls(path) + ": " + report.format + "\n";
   if (report.config) out += "\nmodel\n" + Members(ConfigJson(*report.config));
   out += "\ntokenizer\n  " + report.tokenizer + "\n\nmetadata\n";
   Rows metadata{{}, {false, false}};
@@ -210,7 +210,7 @@ std::string ReportText(const ModelReport& report, const std::string& path) {
   if (report.problems.empty()) return out + "\nno problems found\n";
   out += "\nproblems (" + std::to_string(report.problems.size()) + ")\n";
   for (const std::string& problem : report.problems) {
-    out += "  " + problem + "\n";
+    out += "  " + EscapeControls(problem) + "\n";
   }
   return out;
 }
@@ -243,10 +243,12 @@ int InspectModel(const Arguments& arguments) {
   if (!words.empty() && !model.empty()) {
     throw UsageError("--model: cannot be combined with '" + words[0] + "'");
   }
+  if (!words.empty()) RefuseEmptyName(words[0], "PATH");
   options.context_length = context.value_or(0);
   const std::string path =
       ChooseModel(words.empty() ? model : words[0]).string();
   const ModelReport report = Inspect(path, options);
+  if (report.config) CheckContext(context, *report.config);
   WriteResult(json ? DumpJson(ReportJson(report, path))
                    : ReportText(report, path));
   for (const std::string& problem : report.problems) {

@@ -12,6 +12,7 @@
 
 #include "cli/errors.h"
 #include "cli/interrupt.h"
+#include "cli/text.h"
 
 namespace tern::cli {
 namespace {
@@ -55,11 +56,26 @@ void WriteAll(int descriptor, std::string_view bytes, const std::string& name) {
 
 }  // namespace
 
+void OccupyStandardStreams() {
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
+    if (fcntl(stream, F_GETFD) != -1) continue;
+    // The wrong way round: read() and write() give EBADF, as before.  open()
+    // takes the lowest free number, which is this one.
+    const int how = stream == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+    if (open("/dev/null", how) < 0) FailIo("/dev/null", "be opened", errno);
+  }
+}
+
+std::string InputName(const std::string& path) {
+  return path == "-" ? "standard input" : path;
+}
+
 std::string ReadInput(const std::string& path) {
   const bool is_stdin = path == "-";
-  const std::string name = is_stdin ? "standard input" : path;
+  const std::string name = InputName(path);
   const Descriptor input(is_stdin ? STDIN_FILENO
                                   : open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (input.get() < 0) ThrowIfInterrupted();
   if (input.get() < 0) FailIo(name, "be opened", errno);
   if (is_stdin && isatty(STDIN_FILENO) != 0) {
     Note("reading the text from the terminal; end it with Ctrl-D");
@@ -82,7 +98,9 @@ void WriteResult(std::string_view text) {
   WriteAll(STDOUT_FILENO, text, "standard output");
 }
 
-void Note(const std::string& line) { std::cerr << line + "\n" << std::flush; }
+void Note(const std::string& line) {
+  std::cerr << EscapeControls(line) + "\n" << std::flush;
+}
 
 ResultFile::ResultFile(const std::string& path) : path_(path) {
   if (path == "-") {
@@ -107,8 +125,10 @@ ResultFile::ResultFile(const std::string& path) : path_(path) {
   descriptor_ =
       open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) {
+    const int error = errno;
     temporary_.clear();
-    FailIo(path_.string(), "be created", errno);
+    ThrowIfInterrupted();
+    FailIo(path_.string(), "be created", error);
   }
 }
 

@@ -9,12 +9,20 @@
 
 namespace tern::cli {
 
+// Puts something unreadable and unwritable where standard input, output or
+// error were closed, so that no file opened later takes their place and is
+// mistaken for them; using a closed one still fails.  Called first, by main.
+void OccupyStandardStreams();
+
+// "standard input" for "-", else the path: for messages.
+std::string InputName(const std::string& path);
 // The whole file, or standard input for "-".  Throws Error naming the file.
 std::string ReadInput(const std::string& path);
 
 // Writes to stdout at once, unbuffered: results only.
 void WriteResult(std::string_view text);
-// A line of anything else, to stderr; failures are ignored, there is nowhere
+// A line of anything else, to stderr, control characters (of a file's name, for
+// one) escaped; failures are ignored, there is nowhere
 // left to tell them.
 void Note(const std::string& line);
 

@@ -33,8 +33,15 @@ fs::path ShippedModel(const fs::path& program_folder) {
 fs::path ChooseModel(const std::string& given) {
   if (!given.empty()) return given;
   const char* variable = std::getenv("TERN_MODEL");
-  if (variable != nullptr && *variable != '\0') return variable;
   std::error_code error;
+  if (variable != nullptr && *variable != '\0') {
+    if (fs::exists(variable, error)) return variable;
+    throw Error(
+        ErrorCode::kNotFound,
+        std::string(variable) +
+            ": no such file, but TERN_MODEL names it; correct TERN_MODEL "
+            "or give -m");
+  }
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   return ShippedModel(program.parent_path());
 }
@@ -64,24 +71,57 @@ std::shared_ptr<const Model> LoadModel(const fs::path& path,
     ThrowIfInterrupted();
     bar.Update(fraction);
   };
-  std::shared_ptr<const Model> model = Model::Load(path, load);
-  ThrowIfInterrupted();
-  return model;
+  try {
+    std::shared_ptr<const Model> model = Model::Load(path, load);
+    ThrowIfInterrupted();
+    return model;
+  } catch (const Error&) {
+    ThrowIfInterrupted();  // Ctrl-C may be why a pipe could not be opened
+    throw;
+  }
+}
+
+std::string ModelLine(const fs::path& path, const Model& model) {
+  std::string text = model.Describe();
+  if (model.has_tokenizer()) {
+    const std::string end = "; " + model.tokenizer().description();
+    if (text.ends_with(end)) text.resize(text.size() - end.size());
+  }
+  return path.filename().string() + ": " + text;
 }
 
 Session OpenSession(const std::shared_ptr<const Model>& model,
                     const ComputeOptions& options,
                     std::size_t default_context) {
-  const std::size_t longest = model->config().max_context;
+  CheckContext(options.context_length, model->config());
   const std::size_t context = options.context_length.value_or(default_context);
-  if (context > longest) {
-    throw UsageError("--ctx: " + std::to_string(context) +
-                     " is more than the " + std::to_string(longest) +
-                     " positions that the model was trained for");
-  }
   return Session(model, {.context_length = context,
                          .kv_type = options.kv_type,
                          .num_threads = options.num_threads});
+}
+
+void CheckContext(const std::optional<std::size_t>& context,
+                  const ModelConfig& config) {
+  if (!context || *context <= config.max_context) return;
+  throw UsageError("--ctx: " + std::to_string(*context) + " is more than the " +
+                   std::to_string(config.max_context) +
+                   " positions that the model was trained for");
+}
+
+std::string AdviceForLonger(std::size_t context, const Model& model) {
+  return context < model.config().max_context
+             ? "shorten it or give a larger --ctx"
+             : "shorten it, for the model has no more positions";
+}
+
+void AppendInPieces(std::span<const Token> tokens, Session& session) {
+  while (!tokens.empty()) {
+    ThrowIfInterrupted();
+    const std::size_t count = std::min(kPieceTokens, tokens.size());
+    session.Append(tokens.first(count));
+    tokens = tokens.subspan(count);
+  }
+  ThrowIfInterrupted();
 }
 
 std::optional<std::string> WrongToken(const std::vector<Token>& tokens,

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,11 +34,31 @@ void ChooseTarget(const std::string& target);
 std::shared_ptr<const Model> LoadModel(const std::filesystem::path& path,
                                        const ComputeOptions& options);
 
+// A line that says which model runs; Model::Describe() without the tokenizer,
+// which `tern inspect` tells.
+std::string ModelLine(const std::filesystem::path& path, const Model& model);
+
 // A session that holds --ctx tokens, or `default_context` (0: the model's own).
 // Throws UsageError for a --ctx beyond the model's.
 Session OpenSession(const std::shared_ptr<const Model>& model,
                     const ComputeOptions& options,
                     std::size_t default_context = 0);
+
+// Throws UsageError for a --ctx beyond the model's.
+void CheckContext(const std::optional<std::size_t>& context,
+                  const ModelConfig& config);
+
+// What to do about something longer than `context` tokens: a larger --ctx, if
+// the model has one.
+std::string AdviceForLonger(std::size_t context, const Model& model);
+
+// How many tokens are appended between two looks at Ctrl-C: at 40 tokens/s, a
+// slow model, less than two seconds.  The logits do not depend on the cut, and
+// pieces of 256 are no faster: 959 tokens of books-79m were read at 1003 (64)
+// and 982 tokens/s (256) by one thread, at 1756 and 1787 by two.
+inline constexpr std::size_t kPieceTokens = 64;
+// Session::Append; Ctrl-C ends it.
+void AppendInPieces(std::span<const Token> tokens, Session& session);
 
 // What is wrong with the first id outside the model's vocabulary, if there is
 // one.

@@ -46,7 +46,7 @@ bool ParseOptions(const Arguments& arguments, LogitsOptions* options) {
                                "token ids, separated by commas")(
       "all", po::bool_switch(&options->all),
       "logits after every token, not the last one only")(
-      "output,o", Text(&options->output, "FILE"),
+      "output,o", Name(&options->output, "--output", "FILE"),
       "where to write them, - for standard output");
   AddComputeOptions(line.options(), &options->compute,
                     "positions to make room for (default: as many as tokens)");
@@ -67,12 +67,14 @@ std::vector<Token> ParseTokens(const LogitsOptions& options) {
 
 void CheckLength(std::size_t tokens, const Model& model,
                  const ComputeOptions& options) {
+  CheckContext(options.context_length, model.config());
   const std::size_t room =
       options.context_length.value_or(model.config().max_context);
   if (tokens > room) {
     throw UsageError("--tokens: " + std::to_string(tokens) +
                      " ids do not fit into a context of " +
-                     std::to_string(room));
+                     std::to_string(room) + "; " +
+                     AdviceForLonger(room, model));
   }
 }
 
@@ -105,8 +107,7 @@ int Logits(const Arguments& arguments) {
                  static_cast<double>(tokens.size()));
     });
   } else {
-    session.Append(tokens);
-    ThrowIfInterrupted();
+    AppendInPieces(tokens, session);
     file.Write(Bytes(session.Logits()));
   }
   file.Commit();

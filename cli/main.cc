@@ -3,6 +3,7 @@
 #include <array>
 #include <csignal>
 #include <exception>
+#include <iostream>
 #include <new>
 #include <string>
 #include <string_view>
@@ -72,7 +73,18 @@ std::string VersionText() {
 }
 
 int Dispatch(const Arguments& words) {
-  const std::string first = words.empty() ? "help" : words[0];
+  if (words.empty()) {
+    std::cerr << CommandList() << std::flush;
+    return kWrongUsage;
+  }
+  const std::string& first = words[0];
+  const bool is_help = first == "help" || first == "--help" || first == "-h";
+  const std::size_t known_words = is_help ? 2 : 1;
+  if (first == "--version" || is_help) {
+    if (words.size() > known_words) {
+      throw UsageError("'" + words[known_words] + "': one word too many");
+    }
+  }
   if (first == "--version") {
     WriteResult(VersionText());
     return kDone;
@@ -80,9 +92,7 @@ int Dispatch(const Arguments& words) {
   if (const Command* command = Find(first); command != nullptr) {
     return command->function(Arguments(words.begin() + 1, words.end()));
   }
-  if (first != "help" && first != "--help" && first != "-h") {
-    throw UsageError("'" + first + "': no such command");
-  }
+  if (!is_help) throw UsageError("'" + first + "': no such command");
   if (words.size() < 2) {
     WriteResult(CommandList());
     return kDone;
@@ -102,6 +112,7 @@ std::string WhereToLook(const Arguments& words) {
 
 int RunGuarded(const Arguments& words) {
   try {
+    OccupyStandardStreams();
     return Dispatch(words);
   } catch (const UsageError& error) {
     Note("tern: " + std::string(error.what()) + WhereToLook(words));
@@ -111,7 +122,7 @@ int RunGuarded(const Arguments& words) {
   } catch (const OutputClosed&) {
     return kFailed;
   } catch (const std::bad_alloc&) {
-    Note("tern: memory: not enough; use a smaller --ctx or model");
+    Note("tern: memory: not enough; use a smaller model or context");
     return kFailed;
   } catch (const std::exception& error) {
     Note("tern: " + std::string(error.what()));

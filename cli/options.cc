@@ -89,7 +89,7 @@ std::string CommandLine::HelpText() const {
 
 void AddModelOption(po::options_description& options, std::string* model) {
   options.add_options()(
-      "model,m", Text(model, "PATH"),
+      "model,m", Name(model, "--model", "PATH"),
       "GGUF file, Hugging Face directory, or .safetensors file beside its "
       "config.json (default: $TERN_MODEL, else the model that ships)");
 }
@@ -121,7 +121,7 @@ void AddComputeOptions(po::options_description& options, ComputeOptions* out,
                   "a whole number from 1 to 1024"),
       "threads (default: the physical cores that may be used)");
   AddKvOption(options, &out->kv_type);
-  options.add_options()("target", Text(&out->target, "ISA"),
+  options.add_options()("target", Name(&out->target, "--target", "ISA"),
                         "instruction set, one of those that `tern --version` "
                         "lists (default: the best that the CPU has)");
 }
@@ -168,7 +168,8 @@ void AddSamplingOptions(po::options_description& options, SamplerOptions* out,
       Number<std::uint64_t>(seed, "--seed", 0,
                             std::numeric_limits<std::uint64_t>::max(),
                             "a whole number from 0 to 2^64-1"),
-      "repeats a run (default: a random one, told on stderr at the end)");
+      "repeats a text, on any number of threads and on any machine with the "
+      "same --target (default: a random one, told on stderr at the end)");
 }
 
 }  // namespace tern::cli

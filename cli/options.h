@@ -69,6 +69,12 @@ T ParseNumber(const std::string& text, const std::string& option, T min, T max,
   return value;
 }
 
+// Throws UsageError if `name`, the value of `option`, is empty.
+inline void RefuseEmptyName(const std::string& name,
+                            const std::string& option) {
+  if (name.empty()) throw UsageError(option + ": the name is empty");
+}
+
 // An option whose value is a number within [min, max].  `out` points to a T or
 // to an optional T.
 template <class T, class Out>
@@ -86,6 +92,19 @@ po::typed_value<std::string>* Text(Out* out, const char* value_name) {
   return po::value<std::string>()
       ->value_name(value_name)
       ->notifier([out](const std::string& text) { *out = text; });
+}
+
+// An option whose value names a file or the like: a string, but not an empty
+// one, which would count as not given.
+template <class Out>
+po::typed_value<std::string>* Name(Out* out, const char* option,
+                                   const char* value_name) {
+  return po::value<std::string>()
+      ->value_name(value_name)
+      ->notifier([out, option](const std::string& text) {
+        RefuseEmptyName(text, option);
+        *out = text;
+      });
 }
 
 // -m; empty: the model that ships (loading.h).

@@ -1,9 +1,12 @@
 // `tern pack`: any model that tern reads into one GGUF file.
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <tern/error.h>
+#include <tern/inspect.h>
 #include <tern/pack.h>
 
 #include "cli/commands.h"
@@ -19,7 +22,7 @@ namespace {
 
 struct PackCommand {
   std::vector<std::string> words;
-  std::string type = "i2_s";
+  std::optional<std::string> type;
   std::string head = "keep";
   bool force = false;
   bool json = false;
@@ -34,9 +37,9 @@ bool ParseOptions(const Arguments& arguments, PackCommand* command) {
        "cannot hold exactly is refused. DST\nappears only when it is complete.",
        "  tern pack bitnet-b1.58-2B-4T bitnet-2b4t.gguf --head q8_0"});
   line.options().add_options()(
-      "type", Text(&command->type, "TYPE"),
+      "type", Name(&command->type, "--type", "TYPE"),
       "how ternary weights are stored: i2_s or tq2_0 (default i2_s)")(
-      "head", Text(&command->head, "TYPE"),
+      "head", Name(&command->head, "--head", "TYPE"),
       "how the embedding is stored: keep, f16 or q8_0 (default keep)")(
       "force", po::bool_switch(&command->force), "replace DST if it exists")(
       "json", po::bool_switch(&command->json), "print one JSON document");
@@ -57,13 +60,26 @@ PackedHead ParseHead(const std::string& name) {
   throw UsageError("--head: '" + name + "' is not keep, f16 or q8_0");
 }
 
+// --type is about ternary weights: on a model that has none it would be
+// ignored, and the file not be what was asked for.
+void RefuseTypeOfPlainFloats(const std::string& source) {
+  const ModelReport report = Inspect(source);
+  ThrowIfInterrupted();
+  // Without a memory table the file cannot be run: Pack says why.
+  if (!report.memory || report.memory->ternary_bytes > 0) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              source +
+                  ": its weights are plain floats, not ternary; leave out "
+                  "--type to keep them");
+}
+
 }  // namespace
 
 int PackModel(const Arguments& arguments) {
   PackCommand command;
   if (!ParseOptions(arguments, &command)) return kDone;
   PackOptions options;
-  options.type = ParseType(command.type);
+  if (command.type) options.type = ParseType(*command.type);
   options.head = ParseHead(command.head);
   options.overwrite = command.force;
   if (command.words.size() < 2) {
@@ -71,13 +87,20 @@ int PackModel(const Arguments& arguments) {
                                            : "DST: missing");
   }
   const std::string& destination = command.words[1];
+  RefuseEmptyName(command.words[0], "SRC");
+  RefuseEmptyName(destination, "DST");
+  if (destination == "-") {
+    throw UsageError("DST: '-' is no file; give the file a name");
+  }
   // The library refuses it too, but cannot know the name of the option.
-  if (!command.force && std::filesystem::exists(destination)) {
+  std::error_code ignored;  // Pack tells what is wrong with a path
+  if (!command.force && std::filesystem::exists(destination, ignored)) {
     throw Error(
         ErrorCode::kInvalidArgument,
         destination + ": exists already; choose another name or give --force");
   }
   CatchInterrupts();
+  if (command.type) RefuseTypeOfPlainFloats(command.words[0]);
   Progress bar("packing");
   options.progress = [&bar](double fraction) {
     ThrowIfInterrupted();
@@ -90,8 +113,9 @@ int PackModel(const Arguments& arguments) {
                           {"bytes", report.bytes},
                           {"tensors", report.tensors}}));
   } else {
-    WriteResult(destination + ": " + std::to_string(report.tensors) +
-                " tensors, " + HumanBytes(report.bytes) + "\n");
+    WriteResult(EscapeControls(destination) + ": " +
+                std::to_string(report.tensors) + " tensors, " +
+                HumanBytes(report.bytes) + "\n");
   }
   return kDone;
 }

@@ -1,6 +1,7 @@
 // `tern perplexity`: how well a model predicts a text.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -52,10 +53,12 @@ struct Score {
 };
 
 constexpr std::size_t kDefaultContext = 512;
+// Fewer tokens have nothing to score in their second half.
+constexpr std::size_t kShortestChunk = 4;
 
 bool ParseOptions(const Arguments& arguments, PerplexityOptions* options) {
   CommandLine line(
-      {"tern perplexity [-m PATH] (-f TEXT | --tokens IDS.json) [options]",
+      {"tern perplexity [-m PATH] (-f TEXT | --tokens IDS) [options]",
        "Default protocol, that of llama-perplexity: the text with its "
        "beginning-of-text\ntoken is cut into chunks of --ctx tokens, the first "
        "token of each is replaced by\nthe beginning-of-text token (if the "
@@ -66,26 +69,31 @@ bool ParseOptions(const Arguments& arguments, PerplexityOptions* options) {
        "its "
        "last N;\nevery token but the first is scored once, nothing is "
        "replaced.\n"
-       "--tokens: a JSON array of ids is treated as the ids of a text; in an "
-       "array of\narrays each inner one is fed whole and every token but its "
-       "first is scored.\n"
+       "--tokens: ids are treated as those of a text; in a JSON array of "
+       "arrays "
+       "each\ninner one is fed whole and every token but its first is "
+       "scored.\n"
        "nll is the mean over the scored tokens in nats, perplexity is "
        "exp(nll).",
        "  tern perplexity -f book.txt --ctx 512 --json"});
   AddModelOption(line.options(), &options->model);
-  line.options().add_options()("file,f", Text(&options->text_file, "FILE"),
+  line.options().add_options()("file,f",
+                               Name(&options->text_file, "--file", "FILE"),
                                "the text, - for standard input")(
-      "tokens", Text(&options->ids_file, "FILE"),
-      "token ids as JSON instead of a text")(
+      "tokens", Name(&options->ids_file, "--tokens", "FILE"),
+      "token ids instead of a text, as `tern tokenize` prints them with "
+      "--ids or --json")(
       "stride",
       Number<std::size_t>(&options->stride, "--stride", 1, std::size_t{1} << 30,
                           "a whole number of at least 1"),
       "sliding windows that advance by N")(
       "json", po::bool_switch(&options->json),
-      "print {\"tokens\", \"nll\", \"perplexity\"} as one JSON document");
+      "print {\"tokens\", \"nll\", \"perplexity\", \"protocol\"} as one JSON "
+      "document");
   AddComputeOptions(line.options(), &options->compute,
                     "tokens of a window (default: 512, or the model's own if "
-                    "that is less)");
+                    "that is less); the longest list that may come (default: "
+                    "the model's own)");
   return line.Parse(arguments);
 }
 
@@ -103,7 +111,7 @@ void CheckOptions(const PerplexityOptions& options) {
                          : "--tokens: cannot be combined with --file");
   }
   const std::optional<std::size_t>& context = options.compute.context_length;
-  if (context && !options.stride && *context < 4) {
+  if (context && !options.stride && *context < kShortestChunk) {
     throw UsageError("--ctx: a chunk needs at least 4 tokens");
   }
   CheckStride(options, context.value_or(kDefaultContext));
@@ -112,20 +120,19 @@ void CheckOptions(const PerplexityOptions& options) {
 // Windows of the user's own: each list fed whole.
 Task WholeLists(const std::vector<std::vector<Token>>& lists,
                 const Model& model, const PerplexityOptions& options) {
-  if (options.stride) {
-    throw UsageError(
-        "--stride: has no meaning for lists of ids, which are fed whole");
-  }
   const std::size_t longest =
       options.compute.context_length.value_or(model.config().max_context);
   Task task;
   task.protocol = "each list of ids fed whole, all but its first scored";
-  for (const std::vector<Token>& list : lists) {
-    if (list.size() < 2 || list.size() > longest) {
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    const std::vector<Token>& list = lists[i];
+    if (list.size() > longest) {
       throw Error(ErrorCode::kInvalidArgument,
-                  options.ids_file + ": a list has " +
-                      std::to_string(list.size()) + " ids; give from 2 to " +
-                      std::to_string(longest) + ", the context");
+                  InputName(options.ids_file) + ": list " + std::to_string(i) +
+                      " has " + std::to_string(list.size()) +
+                      " ids, more than the context of " +
+                      std::to_string(longest) + "; " +
+                      AdviceForLonger(longest, model));
     }
     task.windows.push_back({task.tokens.size(), list.size(), 1});
     task.tokens.insert(task.tokens.end(), list.begin(), list.end());
@@ -141,12 +148,14 @@ Task OneText(std::vector<Token> tokens, const Model& model,
   CheckStride(options, context);
   const std::size_t needed = options.stride ? 2 : context;
   if (tokens.size() < needed) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        (options.text_file.empty() ? options.ids_file : options.text_file) +
-            ": has " + std::to_string(tokens.size()) +
-            " tokens, fewer than the " + std::to_string(needed) +
-            " of one window; give a longer text or a smaller --ctx");
+    const bool smaller = tokens.size() >= kShortestChunk;
+    throw Error(ErrorCode::kInvalidArgument,
+                InputName(options.text_file.empty() ? options.ids_file
+                                                    : options.text_file) +
+                    ": has " + std::to_string(tokens.size()) +
+                    " tokens, fewer than the " + std::to_string(needed) +
+                    " of one window; give a longer text" +
+                    (smaller ? " or a smaller --ctx" : ""));
   }
   const std::string size = std::to_string(context);
   if (options.stride) {
@@ -165,28 +174,57 @@ Task OneText(std::vector<Token> tokens, const Model& model,
   return task;
 }
 
-Task ReadTask(const Model& model, const PerplexityOptions& options) {
+// What the files say, read and checked before the model is loaded.
+struct Input {
+  std::string text;
+  TokenLists ids;  // instead of the text, if --tokens is given
+};
+
+Input ReadFiles(const PerplexityOptions& options) {
+  Input input;
   if (options.ids_file.empty()) {
-    return OneText(model.tokenizer().Encode(ReadInput(options.text_file)),
-                   model, options);
+    input.text = ReadInput(options.text_file);
+    return input;
   }
-  TokenLists ids;
   try {
-    ids = ParseTokenLists(ReadInput(options.ids_file));
+    input.ids = ParseTokenLists(ReadInput(options.ids_file));
   } catch (const std::invalid_argument& error) {
-    throw Error(ErrorCode::kMalformed,
-                options.ids_file + ": " + error.what() +
-                    "; give a JSON array of ids, or of arrays of ids");
+    throw Error(ErrorCode::kMalformed, InputName(options.ids_file) + ": " +
+                                           error.what() +
+                                           "; give ids, or a JSON array of "
+                                           "arrays of ids");
   }
-  for (const std::vector<Token>& list : ids.lists) {
+  if (!input.ids.nested) return input;
+  if (options.stride) {
+    throw UsageError(
+        "--stride: has no meaning for lists of ids, which are fed whole");
+  }
+  for (std::size_t i = 0; i < input.ids.lists.size(); ++i) {
+    const std::size_t size = input.ids.lists[i].size();
+    if (size >= 2) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                InputName(options.ids_file) + ": list " + std::to_string(i) +
+                    " has " + std::to_string(size) + " ids; give at least 2");
+  }
+  return input;
+}
+
+Task MakeTask(Input input, const Model& model,
+              const PerplexityOptions& options) {
+  CheckContext(options.compute.context_length, model.config());
+  if (options.ids_file.empty()) {
+    return OneText(model.tokenizer().Encode(input.text), model, options);
+  }
+  for (const std::vector<Token>& list : input.ids.lists) {
     if (const auto wrong = WrongToken(list, model)) {
       throw Error(ErrorCode::kInvalidArgument,
-                  options.ids_file + ": " + *wrong +
+                  InputName(options.ids_file) + ": " + *wrong +
                       "; give ids of this model's tokenizer");
     }
   }
-  return ids.nested ? WholeLists(ids.lists, model, options)
-                    : OneText(std::move(ids.lists[0]), model, options);
+  return input.ids.nested
+             ? WholeLists(input.ids.lists, model, options)
+             : OneText(std::move(input.ids.lists[0]), model, options);
 }
 
 // Adds the scores of one window.  Logits are computed only where one is scored.
@@ -250,9 +288,11 @@ int Perplexity(const Arguments& arguments) {
   if (!ParseOptions(arguments, &options)) return kDone;
   CheckOptions(options);
   CatchInterrupts();
-  const auto model = LoadModel(ChooseModel(options.model), options.compute);
-  Note(model->Describe());
-  const Task task = ReadTask(*model, options);
+  Input input = ReadFiles(options);
+  const std::filesystem::path path = ChooseModel(options.model);
+  const auto model = LoadModel(path, options.compute);
+  Note(ModelLine(path, *model));
+  const Task task = MakeTask(std::move(input), *model, options);
   Note("protocol: " + task.protocol);
   std::size_t longest = 0;
   for (const ScoringWindow& window : task.windows) {

@@ -1,6 +1,7 @@
 // `tern run`: completes a prompt, token by token.
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <random>
@@ -69,7 +70,7 @@ class Stopwatch {
 void AddPromptOptions(po::options_description& options, RunOptions* out) {
   options.add_options()("prompt,p", Text(&out->prompt, "TEXT"),
                         "the prompt (default: standard input)")(
-      "file,f", Text(&out->file, "FILE"),
+      "file,f", Name(&out->file, "--file", "FILE"),
       "read the prompt from FILE, - for standard input; one line end at its "
       "very end is left out")("special", po::bool_switch(&out->special),
                               "read names of special tokens in the prompt, "
@@ -96,9 +97,10 @@ bool ParseOptions(const Arguments& arguments, RunOptions* options) {
        "the "
        "text,\na --stop string comes, --max-tokens are generated or the "
        "context "
-       "is full. A\nline of timings follows on stderr. The same model, prompt, "
-       "seed and options\ngive the same text on any number of threads. Ctrl-C "
-       "ends it with status 130.",
+       "is full. A\nline of timings follows on stderr. A seed repeats a text "
+       "(same model, prompt and\noptions) on any number of threads, and on "
+       "other machines with the same\n--target. Ctrl-C ends it with status "
+       "130.",
        "  tern run -p \"Once upon a time\" -n 60 --temp 0.7 --seed 42"});
   AddModelOption(line.options(), &options->model);
   AddPromptOptions(line.options(), options);
@@ -137,13 +139,17 @@ std::vector<Token> EncodePrompt(const Model& model, const std::string& prompt,
   return tokens;
 }
 
-void CheckFits(std::size_t tokens, const Session& session) {
-  if (tokens <= session.context_length()) return;
+// A prompt that fills the context leaves no room for a single new token.
+void CheckFits(std::size_t tokens, const Session& session, const Model& model,
+               const RunOptions& options) {
+  const std::size_t room = session.context_length();
+  const std::size_t wanted = options.max_tokens > 0 ? 1 : 0;
+  if (tokens + wanted <= room) return;
   throw Error(ErrorCode::kContextFull,
-              "prompt: has " + std::to_string(tokens) +
-                  " tokens, more than the context of " +
-                  std::to_string(session.context_length()) +
-                  "; shorten it or give a larger --ctx");
+              "prompt: has " + std::to_string(tokens) + " tokens, " +
+                  (tokens == room ? "as many as" : "more than") +
+                  " the context of " + std::to_string(room) + "; " +
+                  AdviceForLonger(room, model));
 }
 
 void EchoPrompt(const std::string& prompt, const RunOptions& options) {
@@ -156,14 +162,13 @@ void EchoPrompt(const std::string& prompt, const RunOptions& options) {
 // depend on where a prompt is cut.
 void Prefill(std::span<const Token> tokens, Session& session,
              Completion* done) {
-  constexpr std::size_t kPiece = 512;
   Progress bar("reading the prompt");
   const Stopwatch watch;
   const auto total = static_cast<double>(tokens.size());
   while (done->prompt_tokens < tokens.size() && !WasInterrupted()) {
     bar.Update(static_cast<double>(done->prompt_tokens) / total);
     const std::size_t count =
-        std::min(kPiece, tokens.size() - done->prompt_tokens);
+        std::min(kPieceTokens, tokens.size() - done->prompt_tokens);
     session.Append(tokens.subspan(done->prompt_tokens, count));
     done->prompt_tokens += count;
   }
@@ -238,12 +243,15 @@ std::string TimingLine(const Json& timing, const Completion& done) {
   const auto number = [&](const char* key, int decimals) {
     return Fixed(timing[key].get<double>(), decimals);
   };
+  std::string decode;  // of nothing: no figures
+  if (!done.ids.empty()) {
+    decode = "decode " + number("decode_tokens_per_second", 1) + " tokens/s (" +
+             std::to_string(done.ids.size()) + "), weights read at " +
+             number("weights_read_gb_per_second", 2) + " GB/s, ";
+  }
   return "load " + number("load_seconds", 2) + " s, prefill " +
          number("prefill_tokens_per_second", 1) + " tokens/s (" +
-         std::to_string(done.prompt_tokens) + "), decode " +
-         number("decode_tokens_per_second", 1) + " tokens/s (" +
-         std::to_string(done.ids.size()) + "), weights read at " +
-         number("weights_read_gb_per_second", 2) + " GB/s, peak memory " +
+         std::to_string(done.prompt_tokens) + "), " + decode + "peak memory " +
          HumanBytes(timing["peak_memory_bytes"].get<std::uint64_t>()) +
          ", threads " + std::to_string(timing["threads"].get<int>()) +
          ", seed " + std::to_string(timing["seed"].get<std::uint64_t>());
@@ -262,9 +270,6 @@ void Report(const Completion& done, const Json& timing,
     WriteResult("\n");
   }
   Note(TimingLine(timing, done));
-  if (done.stopped_by == "context") {
-    Note("the context is full; a larger --ctx, up to the model's own, goes on");
-  }
 }
 
 }  // namespace
@@ -276,16 +281,23 @@ int Run(const Arguments& arguments) {
   const std::string prompt = ReadPrompt(options);
   Completion done;
   const Stopwatch watch;
-  const auto model = LoadModel(ChooseModel(options.model), options.compute);
+  const std::filesystem::path path = ChooseModel(options.model);
+  const auto model = LoadModel(path, options.compute);
   Session session = OpenSession(model, options.compute);
   done.load_seconds = watch.Seconds();
-  Note(model->Describe());
+  Note(ModelLine(path, *model));
   const std::vector<Token> tokens = EncodePrompt(*model, prompt, options);
-  CheckFits(tokens.size(), session);
+  CheckFits(tokens.size(), session, *model, options);
   Prefill(tokens, session, &done);  // its bar would wipe the prompt away
   EchoPrompt(prompt, options);
   Generate(*model, session, options, &done);
   Report(done, Timing(done, *model, session, options), options);
+  if (done.stopped_by == "context") {
+    const bool larger = session.context_length() < model->config().max_context;
+    Note(std::string("the context is full; ") +
+         (larger ? "a larger --ctx goes on"
+                 : "it is the longest that the model has"));
+  }
   return done.stopped_by == "interrupted" ? kInterrupted : kDone;
 }
 

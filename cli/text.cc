@@ -1,5 +1,6 @@
 #include "cli/text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -9,6 +10,9 @@
 
 namespace tern::cli {
 namespace {
+
+constexpr std::string_view kWhiteSpace = " \t\r\n";
+constexpr std::string_view kSeparators = ", \t\r\n";
 
 // Bytes of the UTF-8 character that `text` begins with (RFC 3629: no overlong
 // forms, no surrogates), 0 if it begins with none.
@@ -53,6 +57,28 @@ std::string EscapeByte(unsigned char byte) {
   return {'\\', 'x', kDigits[byte >> 4U], kDigits[byte & 15U]};
 }
 
+// U+0080..U+009F too: some terminals obey them.
+bool IsControl(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  return first < 0x20 || first == 0x7F ||
+         (first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0);
+}
+
+std::string Escape(std::string_view text, bool backslash) {
+  std::string out;
+  while (!text.empty()) {
+    std::size_t size = CharacterSize(text);
+    if (size == 0 || IsControl(text) || (backslash && text[0] == '\\')) {
+      out += EscapeByte(static_cast<unsigned char>(text[0]));
+      size = 1;
+    } else {
+      out += text.substr(0, size);
+    }
+    text.remove_prefix(size);
+  }
+  return out;
+}
+
 std::vector<Token> IdsOfJson(const Json& array) {
   std::vector<Token> ids;
   for (const Json& item : array) {
@@ -67,12 +93,63 @@ std::vector<Token> IdsOfJson(const Json& array) {
   return ids;
 }
 
-Json ParseJsonArray(std::string_view text) {
+bool IsJson(std::string_view text) {
+  const std::size_t start = text.find_first_not_of(kWhiteSpace);
+  return start != std::string_view::npos &&
+         (text[start] == '[' || text[start] == '{');
+}
+
+// The array, or that under "ids" of an object, as `tern tokenize --json` writes
+// it.
+Json ParseJsonIds(std::string_view text) {
   Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded() || !json.is_array()) {
-    throw std::invalid_argument("not a JSON array of token ids");
+  if (json.is_object() && json.contains("ids")) json = Json(json["ids"]);
+  if (!json.is_array()) {
+    throw std::invalid_argument(
+        "neither a JSON array of token ids nor an object with such \"ids\"");
   }
   return json;
+}
+
+Token ParseId(std::string_view word) {
+  Token id = 0;
+  const char* end = word.data() + word.size();
+  const auto result = std::from_chars(word.data(), end, id);
+  if (result.ec != std::errc() || result.ptr != end || id < 0) {
+    throw std::invalid_argument("'" + EscapePiece(word.substr(0, 40)) +
+                                "' is not a token id");
+  }
+  return id;
+}
+
+// Ids between white space or single commas.
+std::vector<Token> ParseSeparatedIds(std::string_view text) {
+  std::vector<Token> ids;
+  bool after_comma = false;
+  while (true) {
+    const std::size_t start = text.find_first_not_of(kWhiteSpace);
+    if (start == std::string_view::npos) break;
+    text.remove_prefix(start);
+    if (text[0] == ',') {
+      if (after_comma || ids.empty()) {
+        throw std::invalid_argument(
+            ids.empty() ? "an id is missing before the first comma"
+                        : "an id is missing between two commas");
+      }
+      after_comma = true;
+      text.remove_prefix(1);
+      continue;
+    }
+    const std::size_t size =
+        std::min(text.find_first_of(kSeparators), text.size());
+    ids.push_back(ParseId(text.substr(0, size)));
+    text.remove_prefix(size);
+    after_comma = false;
+  }
+  if (after_comma) {
+    throw std::invalid_argument("an id is missing after the last comma");
+  }
+  return ids;
 }
 
 }  // namespace
@@ -81,50 +158,23 @@ std::string DumpJson(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string EscapePiece(std::string_view piece) {
-  std::string out;
-  while (!piece.empty()) {
-    const auto first = static_cast<unsigned char>(piece[0]);
-    std::size_t size = CharacterSize(piece);
-    const bool control = first < 0x20 || first == 0x7F;
-    if (size == 0 || control || first == '\\') {
-      out += EscapeByte(first);
-      size = 1;
-    } else {
-      out += piece.substr(0, size);
-    }
-    piece.remove_prefix(size);
-  }
-  return out;
+std::string EscapePiece(std::string_view piece) { return Escape(piece, true); }
+
+std::string EscapeControls(std::string_view line) {
+  return Escape(line, false);
 }
 
 std::vector<Token> ParseTokenIds(std::string_view text) {
-  constexpr std::string_view kSeparators = ", \t\r\n";
-  const std::size_t start = text.find_first_not_of(kSeparators);
-  if (start == std::string_view::npos) return {};
-  if (text[start] == '[') return IdsOfJson(ParseJsonArray(text));
-  std::vector<Token> ids;
-  for (std::size_t begin = start; begin != std::string_view::npos;) {
-    const std::size_t end =
-        std::min(text.find_first_of(kSeparators, begin), text.size());
-    const std::string_view word = text.substr(begin, end - begin);
-    Token id = 0;
-    const auto result =
-        std::from_chars(word.data(), word.data() + word.size(), id);
-    if (result.ec != std::errc() || result.ptr != word.data() + word.size() ||
-        id < 0) {
-      throw std::invalid_argument("'" + EscapePiece(word.substr(0, 40)) +
-                                  "' is not a token id");
-    }
-    ids.push_back(id);
-    begin = text.find_first_not_of(kSeparators, end);
-  }
-  return ids;
+  return IsJson(text) ? IdsOfJson(ParseJsonIds(text)) : ParseSeparatedIds(text);
 }
 
 TokenLists ParseTokenLists(std::string_view text) {
-  const Json json = ParseJsonArray(text);
   TokenLists result;
+  if (!IsJson(text)) {
+    result.lists.push_back(ParseSeparatedIds(text));
+    return result;
+  }
+  const Json json = ParseJsonIds(text);
   result.nested = !json.empty() && json[0].is_array();
   if (!result.nested) {
     result.lists.push_back(IdsOfJson(json));

@@ -22,17 +22,21 @@ std::string DumpJson(const Json& json);
 // UTF-8 are written \n, \t, \r, \xHH, and the backslash \\.
 std::string EscapePiece(std::string_view piece);
 
-// Ids separated by commas and white space, or a JSON array of them.  Throws
-// std::invalid_argument whose what() says which word is not an id.
+// The same, but the backslash stays as it is.
+std::string EscapeControls(std::string_view line);
+
+// Ids separated by white space or single commas, a JSON array of them, or a
+// JSON object with that array under "ids".  Throws std::invalid_argument whose
+// what() says which word is not an id, or where one is missing.
 std::vector<Token> ParseTokenIds(std::string_view text);
 
-// A JSON array of ids gives one list and `nested` false; an array of arrays
-// of ids gives those.  Throws as ParseTokenIds.
+// The same, which gives one list and `nested` false; and an array of arrays of
+// ids, which gives those.  Throws as ParseTokenIds.
 struct TokenLists {
   std::vector<std::vector<Token>> lists;
   bool nested = false;
 };
-TokenLists ParseTokenLists(std::string_view json);
+TokenLists ParseTokenLists(std::string_view text);
 
 std::string JoinIds(const std::vector<Token>& ids);
 

@@ -27,7 +27,7 @@ struct TextSource {
 void AddSourceOptions(CommandLine& line, std::size_t max_words,
                       TextSource* source) {
   AddModelOption(line.options(), &source->model);
-  line.options().add_options()("file,f", Text(&source->file, "FILE"),
+  line.options().add_options()("file,f", Name(&source->file, "--file", "FILE"),
                                "read from FILE, - for standard input")(
       "json", po::bool_switch(&source->json), "print one JSON document");
   line.TakeWords(max_words, &source->words);
@@ -54,12 +54,11 @@ std::vector<Token> ReadIds(const TextSource& source) {
     return ParseTokenIds(text);
   } catch (const std::invalid_argument& error) {
     if (!source.words.empty()) throw UsageError(error.what());
-    const std::string place = source.file.empty() || source.file == "-"
-                                  ? "standard input"
-                                  : source.file;
+    const std::string place =
+        InputName(source.file.empty() ? "-" : source.file);
     throw Error(ErrorCode::kMalformed, place + ": " + error.what() +
                                            "; give numbers separated by "
-                                           "commas or spaces");
+                                           "commas or spaces, or JSON");
   }
 }
 
@@ -118,10 +117,11 @@ int Detokenize(const Arguments& arguments) {
   TextSource source;
   CommandLine line(
       {"tern detokenize [options] [IDS]",
-       "Writes the text of token ids, which are separated by commas or spaces "
-       "or are a\nJSON array; from the command line, a file or standard input. "
-       "The bytes are\nwritten exactly, without a line end; in --json, bytes "
-       "that are not UTF-8\nappear as U+FFFD.",
+       "Writes the text of token ids, which are separated by commas or spaces, "
+       "or are a\nJSON array, or what `tern tokenize --json` printed; from "
+       "the command line, a\nfile or standard input. The bytes are written "
+       "exactly, without a line end; in\n--json, bytes that are not UTF-8 "
+       "appear as U+FFFD.",
        "  tern detokenize 46,1483,546,258,550"});
   constexpr std::size_t kAnyNumber = 1U << 20U;
   AddSourceOptions(line, kAnyNumber, &source);

@@ -107,8 +107,9 @@ TEST(Run, PrintsThePromptThenItsContinuation) {
 
 TEST(Run, TellsModelAndTimingsOnStderr) {
   const ProgramResult result = Tern(Greedy("4") + Words{"--seed", "77"});
-  for (const char* part : {"bitnet-b1.58", "load ", "prefill ", "decode ",
-                           "tokens/s", "GB/s", "peak memory ", "seed 77"}) {
+  for (const char* part :
+       {"books-79m.gguf: ", "bitnet-b1.58", "load ", "prefill ", "decode ",
+        "tokens/s", "GB/s", "peak memory ", "seed 77"}) {
     EXPECT_TRUE(Contains(result.err, part)) << part << " in " << result.err;
   }
 }
@@ -174,9 +175,13 @@ TEST(Run, FullContextEndsTheRun) {
   const json result = TernJson({"run", "-p", kPrompt, "-c", "14"});
   EXPECT_LE(result["generated_tokens"], 4);
   EXPECT_EQ(result["stopped_by"], "context");
+  const ProgramResult exact = Tern({"run", "-p", kPrompt, "-c", "10"});
+  EXPECT_EQ(exact.status, 1);
+  EXPECT_TRUE(Contains(exact.err, "as many as")) << exact.err;
   const ProgramResult longer = Tern({"run", "-p", kPrompt, "-c", "9"});
   EXPECT_EQ(longer.status, 1);
   EXPECT_TRUE(Contains(longer.err, "10 tokens")) << longer.err;
+  EXPECT_TRUE(Contains(longer.err, "larger --ctx")) << longer.err;
   EXPECT_EQ(longer.out, "");
 }
 
@@ -184,6 +189,22 @@ TEST(Run, ContextBeyondTheModelsIsWrongUsage) {
   const ProgramResult result = Tern({"run", "-p", "x", "-c", "1025"});
   EXPECT_EQ(result.status, 2);
   EXPECT_TRUE(Contains(result.err, "--ctx: 1025")) << result.err;
+}
+
+TEST(Run, NoLargerContextIsOfferedThanTheModelHas) {
+  std::string prompt;
+  for (int i = 0; i < 1100; ++i) prompt += "a ";
+  const ProgramResult result = Tern({"run", "-p", prompt});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_TRUE(Contains(result.err, "context of 1024; ")) << result.err;
+  EXPECT_FALSE(Contains(result.err, "--ctx")) << result.err;
+}
+
+TEST(Run, NothingGeneratedHasNoSpeed) {
+  const ProgramResult result = Tern(Greedy("0"));
+  EXPECT_EQ(result.out, std::string(kPrompt) + "\n");
+  EXPECT_TRUE(Contains(result.err, "prefill ")) << result.err;
+  EXPECT_FALSE(Contains(result.err, "decode ")) << result.err;
 }
 
 TEST(Run, SpecialTokensAreTextUnlessAskedFor) {
@@ -251,6 +272,13 @@ TEST(Tokenize, SpecialTokensAreTextUnlessAskedFor) {
             "4095\n");
 }
 
+TEST(Detokenize, TakesWhatTokenizePrints) {
+  for (const char* form : {"--ids", "--json"}) {
+    const std::string ids = Tern({"tokenize", "--no-bos", form, kPrompt}).out;
+    EXPECT_EQ(Tern({"detokenize"}, {.input = ids}).out, kPrompt) << form;
+  }
+}
+
 TEST(Detokenize, IdsOutsideTheVocabularyAreNamed) {
   EXPECT_EQ(Tern({"detokenize", "4096"}).status, 2);
   const ProgramResult piped = Tern({"detokenize"}, {.input = "4096"});
@@ -277,6 +305,21 @@ TEST(Logits, AllPositionsEndWithTheLastOne) {
             std::max_element(last.begin(), last.end()) - last.begin());
 }
 
+// A file opened while a standard stream is closed takes its number.
+TEST(Logits, ClosedStandardStreamsDoNotSwallowTheFile) {
+  const Folder folder;
+  const std::string file = folder.File("logits");
+  const std::string command =
+      "exec \"$0\" logits --tokens 1 -m \"$1\" -o \"$2\" ";
+  for (const char* closed : {"<&-", ">&-", "2>&-", "<&- >&- 2>&-"}) {
+    fs::remove(file);
+    const ProgramResult result = RunProgram(
+        "/bin/sh", {"-c", command + closed, TERN_PROGRAM, kModel, file});
+    EXPECT_EQ(result.status, 0) << closed;
+    EXPECT_EQ(ReadFile(file).size(), sizeof(float) * kVocabulary) << closed;
+  }
+}
+
 TEST(Logits, WrongIdsLeaveNoFile) {
   const Folder folder;
   const ProgramResult result =
@@ -300,15 +343,22 @@ std::string Story() {
 TEST(Perplexity, OfATextIsThatOfItsIds) {
   const Folder folder;
   std::ofstream(folder.File("ids")) << TernJson({"tokenize", Story()})["ids"];
+  std::ofstream(folder.File("document"))
+      << Tern({"tokenize", "--json", Story()}).out;
+  std::ofstream(folder.File("line"))
+      << Tern({"tokenize", "--ids", Story()}).out;
   const Words text = {"perplexity", "--ctx", "64", "-f", "-"};
   const json by_text = TernJson(text, {.input = Story()});
   EXPECT_GT(by_text["tokens"], 60);
   EXPECT_NEAR(std::exp(by_text["nll"].get<double>()), by_text["perplexity"],
               1e-9);
   EXPECT_LT(by_text["perplexity"], 200);  // of 4096 tokens: it is English
-  EXPECT_EQ(
-      TernJson({"perplexity", "--ctx", "64", "--tokens", folder.File("ids")}),
-      by_text);
+  for (const char* form : {"ids", "document", "line"}) {
+    EXPECT_EQ(
+        TernJson({"perplexity", "--ctx", "64", "--tokens", folder.File(form)}),
+        by_text)
+        << form;
+  }
 }
 
 TEST(Perplexity, OfAListIsTheMeanOverItsLogits) {
@@ -340,8 +390,22 @@ TEST(Perplexity, StrideScoresEveryTokenButTheFirst) {
   EXPECT_EQ(result["tokens"], ids.size() - 1);
 }
 
+TEST(Perplexity, ListsThatDoNotFitAreNamed) {
+  const Folder folder;
+  const std::string ids = folder.File("ids");
+  const auto refused = [&](const char* lists, const Words& more) {
+    std::ofstream(ids) << lists;
+    return Tern(Words{"perplexity", "--tokens", ids} + more).err;
+  };
+  EXPECT_TRUE(Contains(refused("[[1,2],[3]]", {}), "list 1 has 1 ids"));
+  EXPECT_TRUE(
+      Contains(refused("[[1,2],[1,2,3,4,5]]", {"-c", "4"}), "list 1 has 5"));
+  EXPECT_TRUE(Contains(refused("[[1,2]]", {"-c", "1025"}), "--ctx: 1025"));
+}
+
 TEST(Perplexity, TooShortATextIsRefusedWithAdvice) {
-  const ProgramResult result = Tern({"perplexity", "-f", "-"}, {.input = "Hi"});
+  const ProgramResult result =
+      Tern({"perplexity", "-f", "-"}, {.input = kPrompt});
   EXPECT_EQ(result.status, 1);
   EXPECT_TRUE(Contains(result.err, "smaller --ctx")) << result.err;
 }
@@ -365,6 +429,12 @@ TEST(Inspect, TheShippedModelIsSound) {
   const ProgramResult text = Tern({"inspect"});
   EXPECT_EQ(text.status, 0);
   EXPECT_TRUE(Contains(text.out, "no problems found"));
+}
+
+TEST(Inspect, ContextBeyondTheModelsIsWrongUsage) {
+  const ProgramResult result = Tern({"inspect", "--ctx", "1025"});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_TRUE(Contains(result.err, "--ctx: 1025")) << result.err;
 }
 
 TEST(Inspect, DamagedFilesGiveStatusOne) {

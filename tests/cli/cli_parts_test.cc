@@ -119,8 +119,9 @@ TEST(Text, IdsWithAnySeparators) {
   const std::vector<Token> expected = {1, 22, 333};
   EXPECT_EQ(ParseTokenIds("1,22,333"), expected);
   EXPECT_EQ(ParseTokenIds(" 1 22\n333\n"), expected);
-  EXPECT_EQ(ParseTokenIds("1, 22 ,333,"), expected);
+  EXPECT_EQ(ParseTokenIds("1, 22 ,333"), expected);
   EXPECT_EQ(ParseTokenIds("[1, 22, 333]"), expected);
+  EXPECT_EQ(ParseTokenIds("{\"ids\":[1,22,333],\"pieces\":[]}"), expected);
   EXPECT_TRUE(ParseTokenIds("").empty());
   EXPECT_TRUE(ParseTokenIds("[]").empty());
 }
@@ -128,7 +129,8 @@ TEST(Text, IdsWithAnySeparators) {
 TEST(Text, WhatIsNoIdIsRefused) {
   for (const char* bad :
        {"1,x", "-1", "1.5", "1;2", "99999999999", "[1", "[-1]", "[1.5]",
-        "[\"1\"]", "[[1]]", "[4294967296]", "0x10"}) {
+        "[\"1\"]", "[[1]]", "{}", "{\"ids\":1}", ",1", "1,", "1,,2", "1 , , 2",
+        ",", "[4294967296]", "0x10"}) {
     EXPECT_THROW(ParseTokenIds(bad), std::invalid_argument) << bad;
   }
 }
@@ -141,7 +143,12 @@ TEST(Text, ListsOfIds) {
   EXPECT_FALSE(lists.nested);
   EXPECT_EQ(lists.lists, (std::vector<std::vector<Token>>{{1, 2}}));
   EXPECT_FALSE(ParseTokenLists("[]").nested);
-  for (const char* bad : {"", "{}", "1,2", "[1,[2]]", "[[1],2]", "[[[1]]]"}) {
+  for (const char* one : {"1,2", "1 2\n", "{\"ids\":[1,2]}"}) {
+    lists = ParseTokenLists(one);
+    EXPECT_FALSE(lists.nested) << one;
+    EXPECT_EQ(lists.lists, (std::vector<std::vector<Token>>{{1, 2}})) << one;
+  }
+  for (const char* bad : {"{}", "1,,2", "[1,[2]]", "[[1],2]", "[[[1]]]"}) {
     EXPECT_THROW(ParseTokenLists(bad), std::invalid_argument) << bad;
   }
 }
@@ -151,6 +158,12 @@ TEST(Text, PiecesStayOnOneLine) {
   EXPECT_EQ(EscapePiece(std::string("\0\x1b\x7f", 3)), "\\x00\\x1b\\x7f");
   EXPECT_EQ(EscapePiece("caf\xc3\xa9 \xf0\x9f\x99\x82"),
             "caf\xc3\xa9 \xf0\x9f\x99\x82");
+}
+
+TEST(Text, ControlCharactersOfNamesDoNotReachTheTerminal) {
+  EXPECT_EQ(EscapeControls("a\033[2J\n\\b caf\xc3\xa9"),
+            "a\\x1b[2J\\n\\b caf\xc3\xa9");
+  EXPECT_EQ(EscapeControls("\xc2\x9b"), "\\xc2\\x9b");
 }
 
 TEST(Text, BytesThatAreNoUtf8AreEscaped) {

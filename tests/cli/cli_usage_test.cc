@@ -1,7 +1,10 @@
 // The contract of the program that needs no model: help, exit status, errors.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -32,6 +35,15 @@ std::size_t Lines(const std::string& text) {
   return lines;
 }
 
+std::size_t LongestLine(const std::string& text) {
+  std::istringstream lines(text);
+  std::size_t longest = 0;
+  for (std::string line; std::getline(lines, line);) {
+    longest = std::max(longest, line.size());
+  }
+  return longest;
+}
+
 bool Contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
@@ -46,8 +58,15 @@ void ExpectError(const ProgramResult& result, int status,
   EXPECT_TRUE(Contains(result.err, part)) << result.err;
 }
 
-TEST(Usage, AloneAndHelpListEveryCommand) {
-  for (const Words& words : {Words{}, Words{"help"}, Words{"--help"}}) {
+TEST(Usage, WithoutACommandTheHelpGoesToStderr) {
+  const ProgramResult result = Tern({});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err, Tern({"help"}).out);
+}
+
+TEST(Usage, HelpListsEveryCommand) {
+  for (const Words& words : {Words{"help"}, Words{"--help"}}) {
     const ProgramResult result = Tern(words);
     EXPECT_EQ(result.status, 0);
     EXPECT_EQ(result.err, "");
@@ -66,6 +85,7 @@ TEST(Usage, EveryCommandHasHelpWithAnExample) {
     EXPECT_TRUE(Contains(result.out, "\nExample:\n  tern " + command))
         << command;
     EXPECT_EQ(Tern({"help", command}).out, result.out) << command;
+    EXPECT_LE(LongestLine(result.out), 80U) << command;
   }
 }
 
@@ -81,6 +101,8 @@ TEST(Usage, VersionNamesEverythingThatABugReportNeeds) {
 TEST(Usage, UnknownCommandsAndOptionsAreNamed) {
   ExpectError(Tern({"nope"}), 2, "'nope'");
   ExpectError(Tern({"help", "nope"}), 2, "'nope'");
+  ExpectError(Tern({"--version", "extra"}), 2, "'extra'");
+  ExpectError(Tern({"help", "run", "extra"}), 2, "'extra'");
   for (const std::string& command : kCommands) {
     ExpectError(Tern({command, "--no-such-option"}), 2, "--no-such-option");
   }
@@ -143,6 +165,22 @@ TEST(Usage, ConflictsAndGapsAreNamed) {
   ExpectError(Tern({"pack", "a", "b", "c"}), 2, "'c'");
 }
 
+TEST(Usage, EmptyNamesAreRefused) {
+  const std::string empty = ": the name is empty";
+  ExpectError(Tern({"run", "-p", "x", "-m", ""}), 2, "--model" + empty);
+  ExpectError(Tern({"run", "-f", ""}), 2, "--file" + empty);
+  ExpectError(Tern({"run", "-p", "x", "--target", ""}), 2, "--target" + empty);
+  ExpectError(Tern({"tokenize", "-f", ""}), 2, "--file" + empty);
+  ExpectError(Tern({"logits", "--tokens", "1", "-o", ""}), 2,
+              "--output" + empty);
+  ExpectError(Tern({"perplexity", "-f", ""}), 2, "--file" + empty);
+  ExpectError(Tern({"perplexity", "--tokens", ""}), 2, "--tokens" + empty);
+  ExpectError(Tern({"inspect", ""}), 2, "PATH" + empty);
+  ExpectError(Tern({"pack", "", "x"}), 2, "SRC" + empty);
+  ExpectError(Tern({"pack", "x", ""}), 2, "DST" + empty);
+  ExpectError(Tern({"pack", "x", "-"}), 2, "DST: '-'");
+}
+
 TEST(Usage, UnknownTargetIsNamed) {
   ExpectError(Tern({"run", "-p", "x", "-m", "no/such.gguf", "--target", "Z80"}),
               2, "--target: 'Z80'");
@@ -155,17 +193,38 @@ TEST(Failure, MissingFilesAreNamed) {
   ExpectError(Tern({"detokenize", "1", "-m", file}), 1, file);
   ExpectError(Tern({"logits", "--tokens", "1", "-o", "x", "-m", file}), 1,
               file);
-  ExpectError(Tern({"perplexity", "-f", "x", "-m", file}), 1, file);
+  ExpectError(Tern({"perplexity", "-f", "-", "-m", file}), 1, file);
+  ExpectError(Tern({"perplexity", "-f", "/no/text", "-m", file}), 1,
+              "/no/text");
   ExpectError(Tern({"inspect", file}), 1, file);
   ExpectError(Tern({"pack", file, "x.gguf"}), 1, file);
   ExpectError(Tern({"run", "-f", "/no/such/prompt"}), 1, "/no/such/prompt");
   ExpectError(Tern({"tokenize", "-f", "/"}), 1, "/: ");
+  const std::string too_long(5000, 'x');
+  ExpectError(Tern({"pack", file, too_long}), 1, "tern: /no/such/file.gguf: ");
 }
 
 TEST(Failure, ModelOfTheEnvironmentIsUsed) {
   const ProgramResult result =
       Tern({"run", "-p", "x"}, {.environment = {{"TERN_MODEL", "/no/model"}}});
   ExpectError(result, 1, "/no/model");
+  EXPECT_TRUE(Contains(result.err, "TERN_MODEL")) << result.err;
+}
+
+TEST(Failure, NamesWithControlCharactersStayOneLine) {
+  ExpectError(Tern({"inspect", "/no/\033[2J\nfile"}), 1, "/no/\\x1b[2J\\nfile");
+}
+
+TEST(Failure, InterruptWhileAPipeIsOpenedIs130) {
+  const fs::path pipe =
+      fs::temp_directory_path() / ("tern_fifo_" + std::to_string(getpid()));
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  // Only the shell's background job has to get the signal; nobody writes.
+  const std::string script =
+      "trap - INT; \"$0\" run -f \"$1\" & sleep 0.5; kill -INT $!; wait $!";
+  EXPECT_EQ(RunProgram("/bin/bash", {"-mc", script, TERN_PROGRAM, pipe}).status,
+            130);
+  fs::remove(pipe);
 }
 
 TEST(Failure, WithoutAModelBothPlacesAreNamed) {
@@ -192,6 +251,15 @@ TEST(Failure, WithoutAModelBothPlacesAreNamed) {
 TEST(Failure, FullDiskIsAnError) {
   ExpectError(Tern({"help"}, {.stdout_path = "/dev/full"}), 1,
               "standard output");
+}
+
+TEST(Failure, ClosedStreamsAreErrors) {
+  const ProgramResult output =
+      RunProgram("/bin/sh", {"-c", "exec \"$0\" help >&-", TERN_PROGRAM});
+  ExpectError(output, 1, "standard output");
+  const ProgramResult input =
+      RunProgram("/bin/sh", {"-c", "exec \"$0\" run <&-", TERN_PROGRAM});
+  ExpectError(input, 1, "standard input");
 }
 
 TEST(Failure, ClosedPipeEndsQuietly) {
