@@ -3,6 +3,10 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
+
+#include "runtime/files/json.h"
+#include "runtime/files/quote.h"
 
 namespace tern::tokenizer {
 namespace {
@@ -17,13 +21,13 @@ Token TemplateToken(const JsonNode& processor, const JsonNode& element,
                     const TokenizerSpec& spec) {
   const std::string& name = element.Require("id").String();
   const JsonNode ids =
-      processor.Require("special_tokens").Require(name.c_str()).Require("ids");
+      processor.Require("special_tokens").Require(name).Require("ids");
   ids.RequireArray();
   if (ids.value().size() != 1) ids.RefuseValue("is not one token");
   const Token id = ids.At(0).Id(spec.tokens.size());
   if (spec.tokens[static_cast<std::size_t>(id)].bytes != name) {
     Refuse(ErrorCode::kMalformed, ids.file(), ids.key(),
-           "id " + std::to_string(id) + " is not " + Quoted(name) +
+           "id " + std::to_string(id) + " is not " + files::Quote(name) +
                " in the vocabulary; use the file as it was published");
   }
   return id;
@@ -69,7 +73,7 @@ std::optional<Token> NamedToken(const JsonNode& config, const char* key,
   const auto token = FindControlToken(spec, node->String());
   if (!token.has_value()) {
     Refuse(ErrorCode::kMalformed, node->file(), node->key(),
-           Quoted(node->String()) +
+           files::Quote(node->String()) +
                " is not a special token of tokenizer.json; use the files as "
                "they were published");
   }
@@ -136,7 +140,7 @@ void ReadFilesBeside(const fs::path& tokenizer_json, TokenizerSpec& spec) {
   const auto read = [&](const char* name, const auto& use) {
     const fs::path path = fs::path(tokenizer_json).replace_filename(name);
     if (!fs::exists(path)) return;
-    const json document = ReadJson(path, kMaxConfigBytes);
+    const json document = files::ReadJsonObject(path, kMaxConfigBytes);
     use(JsonNode(document, path.string(), ""), spec);
   };
   read("tokenizer_config.json", ReadTokenizerConfig);

@@ -3,6 +3,7 @@
 #include <bit>
 #include <string>
 
+#include "runtime/files/quote.h"
 #include "runtime/tokenizer/byte_level.h"
 
 namespace tern::tokenizer {
@@ -18,7 +19,7 @@ Token FindToken(const TokenizerSpec& spec, const Vocabulary& vocabulary,
   const Token token = bytes.has_value() ? vocabulary.Find(*bytes) : -1;
   if (token < 0) {
     Refuse(ErrorCode::kMalformed, spec.file, Place(spec, rank),
-           Quoted(spelling) +
+           files::Quote(spelling) +
                " is not an ordinary token of the vocabulary; convert the model "
                "again");
   }

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/files/quote.h"
 #include "runtime/tokenizer/byte_level.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
 #include "runtime/tokenizer/tokenizer_spec.h"
@@ -31,9 +32,9 @@ void CheckModel(const files::GgufFile& file, const std::string& name) {
            "missing, so the file has no tokenizer; use a complete GGUF file");
   }
   if (*model != "gpt2") {
-    Refuse(
-        ErrorCode::kUnsupported, name, kModel,
-        Quoted(*model) + " is not known; tern reads 'gpt2' (byte-level BPE)");
+    Refuse(ErrorCode::kUnsupported, name, kModel,
+           files::Quote(*model) +
+               " is not known; tern reads 'gpt2' (byte-level BPE)");
   }
 }
 
@@ -48,7 +49,7 @@ FoundPreTokenizer FindPreTokenizer(const files::GgufFile& file,
     const PreTokenizer* kind = FindPreTokenizerByGgufName(*pre);
     if (kind != nullptr) return {kind, ""};
     Refuse(ErrorCode::kUnsupported, name, kPre,
-           Quoted(*pre) + " is not known; tern knows 'llama-bpe'");
+           files::Quote(*pre) + " is not known; tern knows 'llama-bpe'");
   }
   // microsoft/bitnet-b1.58-2B-4T-gguf lacks the key.  All models of this
   // architecture use Llama 3's tokenizer; a guess of the GPT-2 rule costs a

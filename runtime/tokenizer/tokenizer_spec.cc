@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "runtime/files/quote.h"
 #include "runtime/tokenizer/byte_level.h"
 
 namespace tern::tokenizer {
@@ -12,16 +13,6 @@ namespace tern::tokenizer {
 void Refuse(ErrorCode code, const std::string& file, const std::string& key,
             const std::string& message) {
   throw Error(code, file + ": " + key + ": " + message);
-}
-
-std::string Quoted(std::string_view value) {
-  constexpr std::size_t kLongest = 60;
-  std::string quoted = "'";
-  for (const char c : value.substr(0, kLongest)) {
-    const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-    quoted.push_back(is_control ? '?' : c);
-  }
-  return quoted + (value.size() > kLongest ? "...'" : "'");
 }
 
 void SpellOut(SpecToken& token) {
@@ -39,7 +30,7 @@ MergeSpelling SplitMerge(const TokenizerSpec& spec, std::size_t rank,
       merge.find(' ', space + 1) != std::string_view::npos) {
     Refuse(ErrorCode::kMalformed, spec.file,
            spec.merges_key + "[" + std::to_string(rank) + "]",
-           Quoted(merge) +
+           files::Quote(merge) +
                " is not two tokens with a space between; convert the model "
                "again");
   }

@@ -56,9 +56,6 @@ struct TokenizerSpec {
 [[noreturn]] void Refuse(ErrorCode code, const std::string& file,
                          const std::string& key, const std::string& message);
 
-// `value` for a message: one line, not too long.
-[[nodiscard]] std::string Quoted(std::string_view value);
-
 // Replaces the byte-level spelling in token.bytes by the bytes.  A token with a
 // character that spells no byte cannot come from text: it keeps its name and
 // becomes kUnused.

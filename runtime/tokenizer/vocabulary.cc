@@ -5,6 +5,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "runtime/files/quote.h"
 #include "runtime/tokenizer/byte_level.h"
 
 namespace tern::tokenizer {
@@ -28,7 +29,7 @@ void CheckNamesDiffer(const TokenizerSpec& spec) {
     if (is_new) continue;
     Refuse(ErrorCode::kMalformed, spec.file, spec.tokens_key,
            "ids " + std::to_string(first->second) + " and " +
-               std::to_string(id) + " are both " + Quoted(token.bytes) +
+               std::to_string(id) + " are both " + files::Quote(token.bytes) +
                "; convert the model again");
   }
 }
@@ -75,7 +76,7 @@ Vocabulary::Vocabulary(const TokenizerSpec& spec) {
     if (byte_tokens_[byte] >= 0) continue;
     Refuse(ErrorCode::kUnsupported, spec.file, spec.tokens_key,
            "no token for byte " + std::to_string(byte) + " (" +
-               Quoted(SpellingOfBytes({&c, 1})) +
+               files::Quote(SpellingOfBytes({&c, 1})) +
                "); tern reads byte-level vocabularies, which have all 256");
   }
 }
@@ -91,7 +92,7 @@ void Vocabulary::InsertAll(const TokenizerSpec& spec) {
     Refuse(ErrorCode::kMalformed, spec.file, spec.tokens_key,
            "ids " + std::to_string(slots_[Slot(Bytes(token))]) + " and " +
                std::to_string(token) + " are both " +
-               Quoted(SpellingOfBytes(Bytes(token))) +
+               files::Quote(SpellingOfBytes(Bytes(token))) +
                "; convert the model again");
   });
   // An added word may be part of the vocabulary's merges too.  Where it has
