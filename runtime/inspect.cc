@@ -23,6 +23,7 @@
 #include "packing/tiles.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/files/gguf.h"
+#include "runtime/files/input_file.h"
 #include "runtime/files/json.h"
 #include "runtime/files/safetensors.h"
 #include "runtime/memory.h"
@@ -134,8 +135,7 @@ files::TensorMap ReadHuggingFace(const fs::path& path, bool is_directory,
   report.format = is_directory ? "Hugging Face" : "safetensors";
   const fs::path config =
       (is_directory ? path : path.parent_path()) / "config.json";
-  std::error_code ignored;
-  if (fs::exists(config, ignored)) {
+  if (files::IsThere(config)) {
     try {
       ListMembers(files::ReadJsonObject(config, kMaxConfigBytes), report);
     } catch (const Error& error) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <set>
 #include <span>
 #include <string>
 #include <system_error>
@@ -22,7 +21,10 @@
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/files/gguf.h"
 #include "runtime/files/gguf_writer.h"
-#include "runtime/tokenizer_metadata.h"
+#include "runtime/files/input_file.h"
+#include "runtime/tokenizer/gguf_metadata.h"
+#include "runtime/tokenizer/tokenizer_impl.h"
+#include "runtime/tokenizer/tokenizer_json.h"
 
 namespace tern {
 namespace {
@@ -57,32 +59,15 @@ struct PlannedTensor {
 
 // --- what may be written where ---
 
-std::vector<const LinearSource*> Linears(const LayerSource& layer) {
-  return {&layer.q,    &layer.k,  &layer.v,   &layer.o,
-          &layer.gate, &layer.up, &layer.down};
-}
-
-// Every file that the checkpoint's tensors lie in.
-std::set<fs::path> SourceFiles(const Checkpoint& source) {
-  std::set<fs::path> paths = {source.embedding.file->path(),
-                              source.output_norm.file->path()};
-  if (source.head) paths.insert(source.head->file->path());
-  for (const LayerSource& layer : source.layers) {
-    for (const LinearSource* linear : Linears(layer)) {
-      paths.insert(linear->weight.file->path());
-    }
-  }
-  return paths;
-}
-
 // Also with `overwrite`: nobody means to replace the model by its conversion.
 void RefuseOwnSource(const Checkpoint& source, const fs::path& destination) {
-  for (const fs::path& path : SourceFiles(source)) {
+  for (const fs::path& path : source.files) {
     std::error_code ignored;  // no such destination: not the same
     if (fs::equivalent(path, destination, ignored)) {
       throw Error(ErrorCode::kInvalidArgument,
                   destination.string() +
-                      ": is the model that would be read; choose another name");
+                      ": is part of the model that would be read; choose "
+                      "another name");
     }
   }
 }
@@ -231,6 +216,25 @@ GgufMetadata ModelMetadata(const Checkpoint& source, PackedType type) {
   return metadata;
 }
 
+GgufMetadata HuggingFaceTokenizer(const fs::path& directory,
+                                  std::size_t vocab_size) {
+  const fs::path path = directory / "tokenizer.json";
+  if (!files::IsThere(path)) {
+    const fs::path sentence_piece = directory / "tokenizer.model";
+    if (!files::IsThere(sentence_piece)) return {};
+    throw Error(ErrorCode::kUnsupported,
+                sentence_piece.string() +
+                    ": a SentencePiece tokenizer, which tern does not read; "
+                    "add the model's tokenizer.json, or move this file away "
+                    "to pack without a tokenizer");
+  }
+  const tokenizer::TokenizerSpec spec = tokenizer::ReadJsonSpec(path);
+  // What contradicts itself must not be written: no one could read it.
+  const Tokenizer::Impl check(spec);
+  return tokenizer::TokenizerMetadata(
+      spec, tokenizer::ReadChatTemplates(directory), vocab_size);
+}
+
 // A GGUF file's own keys as they are; otherwise those of the tokenizer beside
 // the model, if there is one.
 GgufMetadata SourceTokenizer(const Checkpoint& source) {
@@ -243,10 +247,9 @@ GgufMetadata SourceTokenizer(const Checkpoint& source) {
     }
     return metadata;
   }
-  const auto tokenizer = ReadHuggingFaceTokenizer(
-      is_directory ? source.path : source.path.parent_path());
-  if (!tokenizer) return {};
-  return TokenizerMetadata(*tokenizer, source.config.vocab_size);
+  return HuggingFaceTokenizer(
+      is_directory ? source.path : source.path.parent_path(),
+      source.config.vocab_size);
 }
 
 // --- the data ---

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +52,9 @@ struct LayerSource {
 
 struct Checkpoint {
   std::filesystem::path path;
+  // Every file that is read for it, here, for its weights or its tokenizer;
+  // those of the tokenizer need not exist.
+  std::set<std::filesystem::path> files;
   std::string format;  // "GGUF v3", "Hugging Face, packed bitnet", ...
   ModelConfig config;
   files::StoredTensor embedding;            // [vocab][hidden]

@@ -3,6 +3,7 @@
 #define TERN_RUNTIME_TOKENIZER_JSON_DOCUMENT_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,6 +13,9 @@
 #include "runtime/tokenizer/tokenizer_spec.h"
 
 namespace tern::tokenizer {
+
+// Of tokenizer_config.json and its like.
+inline constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20;
 
 // One value within a JSON file and the way to it ("model.merges[3]").
 // Everything it gives refers to the document, which must outlive it.

@@ -178,7 +178,7 @@ void ReadSpecialTokens(const files::GgufFile& file, TokenizerSpec& spec) {
   }
   for (const char* which : {"eos", "eot", "eom"}) {
     if (const auto token = TokenId(file, spec, which)) {
-      spec.end_tokens.push_back(*token);
+      AddEndToken(spec, *token);
     }
   }
   AddEndTokensByName(spec);

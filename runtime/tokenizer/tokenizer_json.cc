@@ -229,10 +229,10 @@ void ReadMerges(const JsonNode& merges, TokenizerSpec& spec) {
 
 }  // namespace
 
-Tokenizer LoadJsonTokenizer(const std::filesystem::path& path) {
-  const json document =
-      files::ReadJsonObject(path, kMaxTokenizerBytes, kTokenizerLimits);
-  const JsonNode root(document, path.string(), "");
+TokenizerSpec ReadJsonSpec(const std::filesystem::path& path) {
+  const auto document = std::make_shared<const json>(
+      files::ReadJsonObject(path, kMaxTokenizerBytes, kTokenizerLimits));
+  const JsonNode root(*document, path.string(), "");
   // truncation and padding cut and fill batches of a caller who asks for it;
   // they do not belong to the text's ids.
   root.AllowOnly({"version", "truncation", "padding", "added_tokens",
@@ -245,6 +245,7 @@ Tokenizer LoadJsonTokenizer(const std::filesystem::path& path) {
 
   TokenizerSpec spec;
   spec.file = path.string();
+  spec.document = document;
   spec.tokens_key = "model.vocab";
   spec.merges_key = "model.merges";
   spec.pre_tokenizer = ReadPreTokenizer(root);
@@ -257,7 +258,11 @@ Tokenizer LoadJsonTokenizer(const std::filesystem::path& path) {
   ReadFilesBeside(path, spec);
   AddEndTokensByName(spec);
   Describe(spec, "");
-  return Tokenizer(std::make_unique<const Tokenizer::Impl>(spec));
+  return spec;
+}
+
+Tokenizer LoadJsonTokenizer(const std::filesystem::path& path) {
+  return Tokenizer(std::make_unique<const Tokenizer::Impl>(ReadJsonSpec(path)));
 }
 
 }  // namespace tern::tokenizer
