@@ -22,6 +22,8 @@
 #include "runtime/files/gguf.h"
 #include "runtime/files/gguf_writer.h"
 #include "runtime/files/input_file.h"
+#include "runtime/memory.h"
+#include "runtime/out_of_memory.h"
 #include "runtime/tokenizer/gguf_metadata.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
 #include "runtime/tokenizer/tokenizer_json.h"
@@ -41,6 +43,7 @@ using files::StoredType;
 
 // Floats converted, or bytes copied, in one piece: 4 MiB of float32.
 constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+constexpr const char* kMemoryAdvice = "free some memory";
 
 // One tensor of the new file and where it comes from: codes if `linear` is
 // set, floats otherwise.
@@ -299,18 +302,19 @@ std::vector<std::uint8_t> ToQ8(const StoredTensor& source,
 void WriteFloats(const PlannedTensor& planned, GgufWriter& writer) {
   const StoredTensor& source = *planned.source;
   const StoredType type = planned.target.type;
-  if (type == source.type) {
-    for (std::uint64_t at = 0; at < source.bytes; at += 4 * kPiece) {
-      writer.Write(source.file->Read(source.offset + at,
-                                     std::min(4 * kPiece, source.bytes - at)));
-    }
-    return;
-  }
+  const std::uint64_t cols = source.shape.back();
+  const std::uint64_t row_bytes = source.bytes / (source.ElementCount() / cols);
+  RequireMemory(2 * sizeof(float) * std::max(cols, kPiece), source.Place(),
+                kMemoryAdvice);
   std::vector<float> values;
   ForEachPiece(source, [&](std::uint64_t row, std::uint64_t rows) {
-    values.resize(rows * source.shape.back());
+    values.resize(rows * cols);
+    // Also of what is only copied: a NaN would spoil every logit.
     files::ReadFloats(source, row, row + rows, values.data());
-    if (type == StoredType::kF16) {
+    if (type == source.type) {
+      writer.Write(
+          source.file->Read(source.offset + row * row_bytes, rows * row_bytes));
+    } else if (type == StoredType::kF16) {
       writer.Write(ToF16(source, values));
     } else if (type == StoredType::kQ8_0) {
       writer.Write(ToQ8(source, values));
@@ -321,6 +325,9 @@ void WriteFloats(const PlannedTensor& planned, GgufWriter& writer) {
 }
 
 void WriteTernary(const PlannedTensor& planned, GgufWriter& writer) {
+  RequireMemory(
+      checkpoint::ReadLinearBytes(*planned.linear) + planned.target.Bytes(),
+      planned.source->Place(), kMemoryAdvice);
   const packing::TernaryMatrix matrix = checkpoint::ReadLinear(*planned.linear);
   std::vector<std::uint8_t> bytes;
   const bool is_i2s = planned.target.type == StoredType::kI2S;
@@ -351,10 +358,8 @@ void WriteAll(const std::vector<PlannedTensor>& plan,
   }
 }
 
-}  // namespace
-
-PackReport Pack(const fs::path& source, const fs::path& destination,
-                const PackOptions& options) {
+PackReport PackModel(const fs::path& source, const fs::path& destination,
+                     const PackOptions& options) {
   const Checkpoint from = checkpoint::Open(source);
   RefuseOwnSource(from, destination);
   const std::vector<PlannedTensor> plan = MakePlan(from, options);
@@ -369,6 +374,14 @@ PackReport Pack(const fs::path& source, const fs::path& destination,
                     std::move(tensors));
   WriteAll(plan, options, writer);
   return {.bytes = writer.Finish(), .tensors = plan.size()};
+}
+
+}  // namespace
+
+PackReport Pack(const fs::path& source, const fs::path& destination,
+                const PackOptions& options) {
+  return NamingOutOfMemory(
+      source, [&] { return PackModel(source, destination, options); });
 }
 
 }  // namespace tern

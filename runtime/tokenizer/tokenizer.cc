@@ -6,6 +6,7 @@
 
 #include "runtime/files/gguf.h"
 #include "runtime/files/input_file.h"
+#include "runtime/out_of_memory.h"
 #include "runtime/tokenizer/tokenizer_gguf.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
 #include "runtime/tokenizer/tokenizer_json.h"
@@ -35,9 +36,7 @@ Tokenizer LoadFromDirectory(const fs::path& directory) {
                   "was published with the model there");
 }
 
-}  // namespace
-
-Tokenizer Tokenizer::Load(const fs::path& path) {
+Tokenizer LoadFromPath(const fs::path& path) {
   if (!files::IsThere(path)) {
     throw Error(ErrorCode::kNotFound,
                 path.string() +
@@ -59,6 +58,12 @@ Tokenizer Tokenizer::Load(const fs::path& path) {
               path.string() +
                   ": not a tokenizer; give a GGUF file, a "
                   "tokenizer.json or a directory that holds one");
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::Load(const fs::path& path) {
+  return NamingOutOfMemory(path, [&] { return LoadFromPath(path); });
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl)

@@ -7,6 +7,7 @@
 
 #include "runtime/files/quote.h"
 #include "runtime/tokenizer/byte_level.h"
+#include "runtime/tokenizer/probing.h"
 
 namespace tern::tokenizer {
 namespace {
@@ -88,7 +89,7 @@ void Vocabulary::InsertAll(const TokenizerSpec& spec) {
     }
   };
   for_each(TokenKind::kText, [&](Token token) {
-    if (Insert(token)) return;
+    if (Insert(spec, token)) return;
     Refuse(ErrorCode::kMalformed, spec.file, spec.tokens_key,
            "ids " + std::to_string(slots_[Slot(Bytes(token))]) + " and " +
                std::to_string(token) + " are both " +
@@ -97,7 +98,10 @@ void Vocabulary::InsertAll(const TokenizerSpec& spec) {
   });
   // An added word may be part of the vocabulary's merges too.  Where it has
   // the bytes of an ordinary token (GPT-NeoX: runs of spaces) BPE makes that.
-  for_each(TokenKind::kAdded, [&](Token token) { Insert(token); });
+  for_each(TokenKind::kAdded, [&](Token token) { Insert(spec, token); });
+  if (LongestRun(slots_, [](Token token) { return token < 0; }) > kMaxProbes) {
+    RefuseCollisions(spec, spec.tokens_key);
+  }
 }
 
 std::string_view Vocabulary::Bytes(Token token) const {
@@ -119,8 +123,12 @@ std::size_t Vocabulary::Slot(std::string_view bytes) const {
   return slot;
 }
 
-bool Vocabulary::Insert(Token token) {
+bool Vocabulary::Insert(const TokenizerSpec& spec, Token token) {
   const std::size_t slot = Slot(Bytes(token));
+  const std::size_t mask = slots_.size() - 1;
+  if (((slot - HashBytes(Bytes(token))) & mask) > kMaxProbes) {
+    RefuseCollisions(spec, spec.tokens_key);
+  }
   if (slots_[slot] >= 0) return false;
   slots_[slot] = token;
   longest_ = std::max(longest_, Bytes(token).size());

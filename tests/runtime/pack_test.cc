@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -210,6 +211,23 @@ TEST(Pack, TheHeadIsConvertedAsAsked) {
   Pack(directory / "q8.gguf", directory / "kept.gguf", {});
   EXPECT_EQ(checkpoint::Open(directory / "kept.gguf").embedding.ReadAll(),
             expected);
+}
+
+// Also of weights that are only copied.
+TEST(Pack, RefusesAnEmbeddingThatIsNotFinite) {
+  const TemporaryDirectory directory;
+  const fs::path path = directory / "a.gguf";
+  WriteTinyGguf({}, path);
+  const std::uint64_t offset = checkpoint::Open(path).embedding.offset;
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(offset + 2 * 1000));
+  file.write("\xc0\x7f", 2);  // NaN as bf16
+  file.close();
+  for (const PackedHead head : {PackedHead::kKeep, PackedHead::kF16}) {
+    ExpectError(ErrorCode::kMalformed, {"token_embd.weight", "finite"},
+                [&] { Pack(path, directory / "b.gguf", {.head = head}); });
+  }
+  EXPECT_EQ(directory.FileCount(), 1U);
 }
 
 TEST(Pack, MasterWeightsAreTernarised) {
