@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <span>
 #include <system_error>
 #include <tuple>
@@ -23,9 +24,11 @@
 #include "packing/tiles.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/files/gguf.h"
+#include "runtime/files/input_file.h"
 #include "runtime/files/json.h"
 #include "runtime/files/safetensors.h"
 #include "runtime/memory.h"
+#include "runtime/out_of_memory.h"
 
 namespace tern {
 namespace {
@@ -39,14 +42,22 @@ using files::StoredTensor;
 using files::StoredType;
 
 constexpr std::size_t kShownElements = 6;  // of an array
+constexpr const char* kMemoryAdvice = "free some memory";
 constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20;
 
-void AddProblem(ModelReport& report, const Error& error) {
+// The report while it is written, with indexes: a file may have a hundred
+// thousand tensors and as many problems.
+struct Inspection {
+  ModelReport report;
+  std::map<std::string, std::size_t> tensors;  // places in report.tensors
+  std::set<std::string> problems;              // those of the report
+};
+
+void AddProblem(Inspection& inspection, const Error& error) {
   const std::string problem = error.what();
   // The container and Open stumble over the same thing.
-  if (std::find(report.problems.begin(), report.problems.end(), problem) ==
-      report.problems.end()) {
-    report.problems.push_back(problem);
+  if (inspection.problems.insert(problem).second) {
+    inspection.report.problems.push_back(problem);
   }
 }
 
@@ -87,7 +98,8 @@ std::string Text(const nlohmann::json& value) {
   return text + ",...] (" + std::to_string(value.size()) + ")";
 }
 
-void ListTensors(const files::TensorMap& tensors, ModelReport& report) {
+void ListTensors(const files::TensorMap& tensors, Inspection& inspection) {
+  ModelReport& report = inspection.report;
   for (const auto& [name, tensor] : tensors) {
     TensorReport entry;
     entry.name = name;
@@ -102,6 +114,9 @@ void ListTensors(const files::TensorMap& tensors, ModelReport& report) {
             [](const TensorReport& a, const TensorReport& b) {
               return std::tie(a.file, a.offset) < std::tie(b.file, b.offset);
             });
+  for (std::size_t i = 0; i < report.tensors.size(); ++i) {
+    inspection.tensors.emplace(report.tensors[i].name, i);
+  }
 }
 
 files::TensorMap ReadGguf(const fs::path& path, ModelReport& report) {
@@ -130,23 +145,23 @@ void ListMembers(const nlohmann::json& object, ModelReport& report) {
 }
 
 files::TensorMap ReadHuggingFace(const fs::path& path, bool is_directory,
-                                 ModelReport& report) {
-  report.format = is_directory ? "Hugging Face" : "safetensors";
+                                 Inspection& inspection) {
+  inspection.report.format = is_directory ? "Hugging Face" : "safetensors";
   const fs::path config =
       (is_directory ? path : path.parent_path()) / "config.json";
-  std::error_code ignored;
-  if (fs::exists(config, ignored)) {
+  if (files::IsThere(config)) {
     try {
-      ListMembers(files::ReadJsonObject(config, kMaxConfigBytes), report);
+      ListMembers(files::ReadJsonObject(config, kMaxConfigBytes),
+                  inspection.report);
     } catch (const Error& error) {
-      AddProblem(report, error);
+      AddProblem(inspection, error);
     }
   }
   return is_directory ? files::ReadSafetensorsDirectory(path)
                       : files::ReadSafetensors(path);
 }
 
-files::TensorMap ReadContainer(const fs::path& path, ModelReport& report) {
+files::TensorMap ReadContainer(const fs::path& path, Inspection& inspection) {
   std::error_code ignored;
   const bool is_directory = fs::is_directory(path, ignored);
   const bool is_gguf = !is_directory && files::IsGguf(path);
@@ -159,14 +174,14 @@ files::TensorMap ReadContainer(const fs::path& path, ModelReport& report) {
   }
   try {
     files::TensorMap tensors =
-        is_gguf ? ReadGguf(path, report)
-                : ReadHuggingFace(path, is_directory, report);
-    ListTensors(tensors, report);
+        is_gguf ? ReadGguf(path, inspection.report)
+                : ReadHuggingFace(path, is_directory, inspection);
+    ListTensors(tensors, inspection);
     return tensors;
   } catch (const Error& error) {
     // A directory in which there is nothing of a model.
-    if (is_directory && report.metadata.empty()) throw;
-    AddProblem(report, error);
+    if (is_directory && inspection.report.metadata.empty()) throw;
+    AddProblem(inspection, error);
     return {};
   }
 }
@@ -212,6 +227,8 @@ void FindScales(std::span<const float> scales, TensorReport& report) {
 }
 
 LinearContents ReadContents(const LinearSource& source) {
+  RequireMemory(checkpoint::ReadLinearBytes(source), source.weight.Place(),
+                kMemoryAdvice);
   const packing::TernaryMatrix matrix = checkpoint::ReadLinear(source);
   LinearContents contents;
   contents.scale_count = matrix.scales.size();
@@ -222,101 +239,106 @@ LinearContents ReadContents(const LinearSource& source) {
 }
 
 void Fill(const std::string& name, const TensorReport& shares,
-          ModelReport& report) {
-  for (TensorReport& entry : report.tensors) {
-    if (entry.name != name) continue;
-    entry.is_ternary = true;
-    entry.scale_min = shares.scale_min;
-    entry.scale_max = shares.scale_max;
-    entry.share_minus = shares.share_minus;
-    entry.share_zero = shares.share_zero;
-    entry.share_plus = shares.share_plus;
-  }
+          Inspection& inspection) {
+  const auto found = inspection.tensors.find(name);
+  if (found == inspection.tensors.end()) return;
+  TensorReport& entry = inspection.report.tensors[found->second];
+  entry.is_ternary = true;
+  entry.scale_min = shares.scale_min;
+  entry.scale_max = shares.scale_max;
+  entry.share_minus = shares.share_minus;
+  entry.share_zero = shares.share_zero;
+  entry.share_plus = shares.share_plus;
 }
 
 // Reads the codes of a ternary layer; returns the number of its scales.
-std::uint64_t InspectTernary(const LinearSource& source, ModelReport& report) {
+std::uint64_t InspectTernary(const LinearSource& source,
+                             Inspection& inspection) {
   try {
     const LinearContents contents = ReadContents(source);
-    Fill(source.weight.name, contents.shares, report);
+    Fill(source.weight.name, contents.shares, inspection);
     return contents.scale_count;
   } catch (const Error& error) {
-    AddProblem(report, error);
+    AddProblem(inspection, error);
     return 1;
   }
 }
 
 // Reads floats for what ReadFloats refuses: values that are not finite.
-void InspectFloats(const StoredTensor& tensor, ModelReport& report) {
+void InspectFloats(const StoredTensor& tensor, Inspection& inspection) {
   constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
   const std::uint64_t cols = tensor.shape.back();
   const std::uint64_t rows = tensor.ElementCount() / cols;
   const std::uint64_t at_once = std::max<std::uint64_t>(1, kPiece / cols);
-  std::vector<float> values(at_once * cols);
   try {
+    RequireMemory(2 * sizeof(float) * at_once * cols, tensor.Place(),
+                  kMemoryAdvice);
+    std::vector<float> values(at_once * cols);
     for (std::uint64_t row = 0; row < rows; row += at_once) {
       files::ReadFloats(tensor, row, std::min(row + at_once, rows),
                         values.data());
     }
   } catch (const Error& error) {
-    AddProblem(report, error);
+    AddProblem(inspection, error);
   }
 }
 
 // --- the model ---
 
 void InspectNorm(const StoredTensor& norm, MemoryReport& memory,
-                 ModelReport& report) {
-  InspectFloats(norm, report);
+                 Inspection& inspection) {
+  InspectFloats(norm, inspection);
   memory.norm_bytes += norm.ElementCount() * sizeof(float);
 }
 
 void InspectLayer(const LayerSource& layer, MemoryReport& memory,
-                  ModelReport& report) {
+                  Inspection& inspection) {
   for (const StoredTensor* norm : {&layer.attn_norm, &layer.attn_sub_norm,
                                    &layer.ffn_norm, &layer.ffn_sub_norm}) {
-    InspectNorm(*norm, memory, report);
+    InspectNorm(*norm, memory, inspection);
   }
   for (const LinearSource* linear : {&layer.q, &layer.k, &layer.v, &layer.o,
                                      &layer.gate, &layer.up, &layer.down}) {
     if (linear->kind == LinearKind::kDense) {
-      InspectFloats(linear->weight, report);
+      InspectFloats(linear->weight, inspection);
       memory.dense_bytes += linear->weight.bytes;
     } else {
-      memory.ternary_bytes += packing::TilesBytes(linear->rows, linear->cols) +
-                              InspectTernary(*linear, report) * sizeof(float);
+      memory.ternary_bytes +=
+          packing::TilesBytes(linear->rows, linear->cols) +
+          InspectTernary(*linear, inspection) * sizeof(float);
     }
   }
 }
 
 void InspectModel(const Checkpoint& model, const InspectOptions& options,
-                  ModelReport& report) {
+                  Inspection& inspection) {
   MemoryReport memory;
   memory.context_length = options.context_length != 0
                               ? options.context_length
                               : model.config.max_context;
-  InspectFloats(model.embedding, report);
+  InspectFloats(model.embedding, inspection);
   memory.embedding_bytes = model.embedding.bytes;
   if (model.head) {
-    InspectFloats(*model.head, report);
+    InspectFloats(*model.head, inspection);
     memory.embedding_bytes += model.head->bytes;
   }
-  InspectNorm(model.output_norm, memory, report);
+  InspectNorm(model.output_norm, memory, inspection);
   for (const LayerSource& layer : model.layers) {
-    InspectLayer(layer, memory, report);
+    InspectLayer(layer, memory, inspection);
   }
   memory.cache_bytes =
       CacheBytes(model.config, memory.context_length, options.kv_type);
   memory.scratch_bytes =
       SessionScratchBytes(model.config, memory.context_length, UsableCores());
-  report.format = model.format;
-  report.config = model.config;
-  report.memory = memory;
+  inspection.report.format = model.format;
+  inspection.report.config = model.config;
+  inspection.report.memory = memory;
 }
 
 // Of a file that cannot be run, the tensors that say by themselves what they
 // are.
-void InspectLooseTensors(const files::TensorMap& tensors, ModelReport& report) {
+void InspectLooseTensors(const files::TensorMap& tensors,
+                         Inspection& inspection) {
   for (const auto& [name, tensor] : tensors) {
     const bool is_ternary =
         tensor.type == StoredType::kI2S || tensor.type == StoredType::kTq2_0;
@@ -326,42 +348,47 @@ void InspectLooseTensors(const files::TensorMap& tensors, ModelReport& report) {
     source.rows = tensor.shape[0];
     source.cols = tensor.shape[1];
     source.weight = tensor;
-    InspectTernary(source, report);
+    InspectTernary(source, inspection);
   }
 }
 
-void InspectTokenizer(const fs::path& path, ModelReport& report) {
+void InspectTokenizer(const fs::path& path, Inspection& inspection) {
   try {
     const Tokenizer tokenizer = Tokenizer::Load(path);
-    report.tokenizer = tokenizer.description();
-    if (report.config && tokenizer.vocab_size() > report.config->vocab_size) {
+    inspection.report.tokenizer = tokenizer.description();
+    if (inspection.report.config &&
+        tokenizer.vocab_size() > inspection.report.config->vocab_size) {
       throw Error(ErrorCode::kMalformed,
                   path.string() + ": the tokenizer has " +
                       std::to_string(tokenizer.vocab_size()) +
                       " tokens, the model only " +
-                      std::to_string(report.config->vocab_size) +
+                      std::to_string(inspection.report.config->vocab_size) +
                       "; they do not belong together");
     }
   } catch (const Error& error) {
-    report.tokenizer = error.what();
+    inspection.report.tokenizer = error.what();
     // A model without a tokenizer can be run on token ids.
-    if (error.code() != ErrorCode::kNotFound) AddProblem(report, error);
+    if (error.code() != ErrorCode::kNotFound) AddProblem(inspection, error);
   }
+}
+
+ModelReport InspectFile(const fs::path& path, const InspectOptions& options) {
+  Inspection inspection;
+  const files::TensorMap tensors = ReadContainer(path, inspection);
+  try {
+    InspectModel(checkpoint::Open(path), options, inspection);
+  } catch (const Error& error) {
+    AddProblem(inspection, error);
+    InspectLooseTensors(tensors, inspection);
+  }
+  InspectTokenizer(path, inspection);
+  return std::move(inspection.report);
 }
 
 }  // namespace
 
 ModelReport Inspect(const fs::path& path, const InspectOptions& options) {
-  ModelReport report;
-  const files::TensorMap tensors = ReadContainer(path, report);
-  try {
-    InspectModel(checkpoint::Open(path), options, report);
-  } catch (const Error& error) {
-    AddProblem(report, error);
-    InspectLooseTensors(tensors, report);
-  }
-  InspectTokenizer(path, report);
-  return report;
+  return NamingOutOfMemory(path, [&] { return InspectFile(path, options); });
 }
 
 }  // namespace tern

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <set>
 #include <span>
 #include <string>
 #include <system_error>
@@ -22,7 +21,12 @@
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/files/gguf.h"
 #include "runtime/files/gguf_writer.h"
-#include "runtime/tokenizer_metadata.h"
+#include "runtime/files/input_file.h"
+#include "runtime/memory.h"
+#include "runtime/out_of_memory.h"
+#include "runtime/tokenizer/gguf_metadata.h"
+#include "runtime/tokenizer/tokenizer_impl.h"
+#include "runtime/tokenizer/tokenizer_json.h"
 
 namespace tern {
 namespace {
@@ -39,6 +43,7 @@ using files::StoredType;
 
 // Floats converted, or bytes copied, in one piece: 4 MiB of float32.
 constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+constexpr const char* kMemoryAdvice = "free some memory";
 
 // One tensor of the new file and where it comes from: codes if `linear` is
 // set, floats otherwise.
@@ -57,32 +62,15 @@ struct PlannedTensor {
 
 // --- what may be written where ---
 
-std::vector<const LinearSource*> Linears(const LayerSource& layer) {
-  return {&layer.q,    &layer.k,  &layer.v,   &layer.o,
-          &layer.gate, &layer.up, &layer.down};
-}
-
-// Every file that the checkpoint's tensors lie in.
-std::set<fs::path> SourceFiles(const Checkpoint& source) {
-  std::set<fs::path> paths = {source.embedding.file->path(),
-                              source.output_norm.file->path()};
-  if (source.head) paths.insert(source.head->file->path());
-  for (const LayerSource& layer : source.layers) {
-    for (const LinearSource* linear : Linears(layer)) {
-      paths.insert(linear->weight.file->path());
-    }
-  }
-  return paths;
-}
-
 // Also with `overwrite`: nobody means to replace the model by its conversion.
 void RefuseOwnSource(const Checkpoint& source, const fs::path& destination) {
-  for (const fs::path& path : SourceFiles(source)) {
+  for (const fs::path& path : source.files) {
     std::error_code ignored;  // no such destination: not the same
     if (fs::equivalent(path, destination, ignored)) {
       throw Error(ErrorCode::kInvalidArgument,
                   destination.string() +
-                      ": is the model that would be read; choose another name");
+                      ": is part of the model that would be read; choose "
+                      "another name");
     }
   }
 }
@@ -231,6 +219,25 @@ GgufMetadata ModelMetadata(const Checkpoint& source, PackedType type) {
   return metadata;
 }
 
+GgufMetadata HuggingFaceTokenizer(const fs::path& directory,
+                                  std::size_t vocab_size) {
+  const fs::path path = directory / "tokenizer.json";
+  if (!files::IsThere(path)) {
+    const fs::path sentence_piece = directory / "tokenizer.model";
+    if (!files::IsThere(sentence_piece)) return {};
+    throw Error(ErrorCode::kUnsupported,
+                sentence_piece.string() +
+                    ": a SentencePiece tokenizer, which tern does not read; "
+                    "add the model's tokenizer.json, or move this file away "
+                    "to pack without a tokenizer");
+  }
+  const tokenizer::TokenizerSpec spec = tokenizer::ReadJsonSpec(path);
+  // What contradicts itself must not be written: no one could read it.
+  const Tokenizer::Impl check(spec);
+  return tokenizer::TokenizerMetadata(
+      spec, tokenizer::ReadChatTemplates(directory), vocab_size);
+}
+
 // A GGUF file's own keys as they are; otherwise those of the tokenizer beside
 // the model, if there is one.
 GgufMetadata SourceTokenizer(const Checkpoint& source) {
@@ -243,10 +250,9 @@ GgufMetadata SourceTokenizer(const Checkpoint& source) {
     }
     return metadata;
   }
-  const auto tokenizer = ReadHuggingFaceTokenizer(
-      is_directory ? source.path : source.path.parent_path());
-  if (!tokenizer) return {};
-  return TokenizerMetadata(*tokenizer, source.config.vocab_size);
+  return HuggingFaceTokenizer(
+      is_directory ? source.path : source.path.parent_path(),
+      source.config.vocab_size);
 }
 
 // --- the data ---
@@ -296,18 +302,19 @@ std::vector<std::uint8_t> ToQ8(const StoredTensor& source,
 void WriteFloats(const PlannedTensor& planned, GgufWriter& writer) {
   const StoredTensor& source = *planned.source;
   const StoredType type = planned.target.type;
-  if (type == source.type) {
-    for (std::uint64_t at = 0; at < source.bytes; at += 4 * kPiece) {
-      writer.Write(source.file->Read(source.offset + at,
-                                     std::min(4 * kPiece, source.bytes - at)));
-    }
-    return;
-  }
+  const std::uint64_t cols = source.shape.back();
+  const std::uint64_t row_bytes = source.bytes / (source.ElementCount() / cols);
+  RequireMemory(2 * sizeof(float) * std::max(cols, kPiece), source.Place(),
+                kMemoryAdvice);
   std::vector<float> values;
   ForEachPiece(source, [&](std::uint64_t row, std::uint64_t rows) {
-    values.resize(rows * source.shape.back());
+    values.resize(rows * cols);
+    // Also of what is only copied: a NaN would spoil every logit.
     files::ReadFloats(source, row, row + rows, values.data());
-    if (type == StoredType::kF16) {
+    if (type == source.type) {
+      writer.Write(
+          source.file->Read(source.offset + row * row_bytes, rows * row_bytes));
+    } else if (type == StoredType::kF16) {
       writer.Write(ToF16(source, values));
     } else if (type == StoredType::kQ8_0) {
       writer.Write(ToQ8(source, values));
@@ -318,6 +325,9 @@ void WriteFloats(const PlannedTensor& planned, GgufWriter& writer) {
 }
 
 void WriteTernary(const PlannedTensor& planned, GgufWriter& writer) {
+  RequireMemory(
+      checkpoint::ReadLinearBytes(*planned.linear) + planned.target.Bytes(),
+      planned.source->Place(), kMemoryAdvice);
   const packing::TernaryMatrix matrix = checkpoint::ReadLinear(*planned.linear);
   std::vector<std::uint8_t> bytes;
   const bool is_i2s = planned.target.type == StoredType::kI2S;
@@ -348,10 +358,8 @@ void WriteAll(const std::vector<PlannedTensor>& plan,
   }
 }
 
-}  // namespace
-
-PackReport Pack(const fs::path& source, const fs::path& destination,
-                const PackOptions& options) {
+PackReport PackModel(const fs::path& source, const fs::path& destination,
+                     const PackOptions& options) {
   const Checkpoint from = checkpoint::Open(source);
   RefuseOwnSource(from, destination);
   const std::vector<PlannedTensor> plan = MakePlan(from, options);
@@ -366,6 +374,14 @@ PackReport Pack(const fs::path& source, const fs::path& destination,
                     std::move(tensors));
   WriteAll(plan, options, writer);
   return {.bytes = writer.Finish(), .tensors = plan.size()};
+}
+
+}  // namespace
+
+PackReport Pack(const fs::path& source, const fs::path& destination,
+                const PackOptions& options) {
+  return NamingOutOfMemory(
+      source, [&] { return PackModel(source, destination, options); });
 }
 
 }  // namespace tern

@@ -5,8 +5,10 @@
 #ifndef TERN_RUNTIME_CHECKPOINT_CHECKPOINT_H_
 #define TERN_RUNTIME_CHECKPOINT_CHECKPOINT_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -51,6 +53,9 @@ struct LayerSource {
 
 struct Checkpoint {
   std::filesystem::path path;
+  // Every file that is read for it, here, for its weights or its tokenizer;
+  // those of the tokenizer need not exist.
+  std::set<std::filesystem::path> files;
   std::string format;  // "GGUF v3", "Hugging Face, packed bitnet", ...
   ModelConfig config;
   files::StoredTensor embedding;            // [vocab][hidden]
@@ -65,6 +70,9 @@ struct Checkpoint {
 // setting that would change the result and is not understood; otherwise throws
 // Error saying which and what to do.
 Checkpoint Open(const std::filesystem::path& path);
+
+// What ReadLinear takes at most: the stored bytes or floats, and the codes.
+std::uint64_t ReadLinearBytes(const LinearSource& source);
 
 // The canonical form of a kTernary or kMaster layer.  Throws Error naming the
 // tensor for code 3, bad scales, weights that are not finite.

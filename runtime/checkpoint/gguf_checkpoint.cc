@@ -261,6 +261,7 @@ Checkpoint OpenGguf(const std::filesystem::path& path) {
   GgufFile file = files::ReadGguf(path);
   Checkpoint checkpoint;
   checkpoint.path = path;
+  checkpoint.files = {path};
   checkpoint.format = "GGUF v" + std::to_string(file.version);
   checkpoint.config = GgufConfig(file).Read();
   TensorTable table(path, std::move(file.tensors));

@@ -1,4 +1,6 @@
 // Hugging Face models of type `bitnet`: config.json and safetensors.
+#include <filesystem>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -105,8 +107,7 @@ TakeLinear LinearTaker(HfWeights weights) {
 // A model without its config.json cannot be understood; say so in its place.
 std::filesystem::path FindConfig(const std::filesystem::path& directory) {
   std::filesystem::path config = directory / "config.json";
-  std::error_code ignored;
-  if (!std::filesystem::exists(config, ignored)) {
+  if (!files::IsThere(config)) {
     throw Error(ErrorCode::kNotFound,
                 config.string() +
                     ": is missing; a model directory holds config.json and "
@@ -115,19 +116,38 @@ std::filesystem::path FindConfig(const std::filesystem::path& directory) {
   return config;
 }
 
+// All that is read of the model, here or for its tokenizer.
+std::set<std::filesystem::path> ModelFiles(
+    const std::filesystem::path& directory, const files::TensorMap& tensors) {
+  std::set<std::filesystem::path> paths;
+  for (const char* name : {"model.safetensors.index.json", "config.json",
+                           "tokenizer.json", "tokenizer_config.json",
+                           "generation_config.json", "chat_template.jinja"}) {
+    paths.insert(directory / name);
+  }
+  for (const auto& [name, tensor] : tensors) {
+    paths.insert(tensor.file->path());
+  }
+  return paths;
+}
+
 }  // namespace
 
 Checkpoint OpenHuggingFace(const std::filesystem::path& path) {
   std::error_code ignored;
   const bool is_directory = std::filesystem::is_directory(path, ignored);
-  const HfConfig config =
-      ReadHfConfig(FindConfig(is_directory ? path : path.parent_path()));
+  const std::filesystem::path directory =
+      is_directory ? path : path.parent_path();
+  const HfConfig config = ReadHfConfig(FindConfig(directory));
   Checkpoint checkpoint;
   checkpoint.path = path;
   checkpoint.format = FormatName(config.weights);
   checkpoint.config = config.model;
-  TensorTable table(path, is_directory ? files::ReadSafetensorsDirectory(path)
-                                       : files::ReadSafetensors(path));
+  files::TensorMap tensors = is_directory
+                                 ? files::ReadSafetensorsDirectory(path)
+                                 : files::ReadSafetensors(path);
+  checkpoint.files = ModelFiles(directory, tensors);
+  TensorTable table(path, std::move(tensors));
   BindTensors(table, kNames, LinearTaker(config.weights), checkpoint);
   return checkpoint;
 }

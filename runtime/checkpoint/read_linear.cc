@@ -80,6 +80,14 @@ packing::MaybeFault Ternarize(const LinearSource& source,
 
 }  // namespace
 
+std::uint64_t ReadLinearBytes(const LinearSource& source) {
+  const std::uint64_t codes =
+      source.rows * packing::TernaryMatrix::RowBytes(source.cols);
+  return codes + (source.kind == LinearKind::kMaster
+                      ? source.weight.ElementCount() * sizeof(float)
+                      : source.weight.bytes);
+}
+
 packing::TernaryMatrix ReadLinear(const LinearSource& source) {
   if (source.kind == LinearKind::kDense) {
     throw Error(ErrorCode::kInvalidArgument,

@@ -8,11 +8,16 @@ namespace tern::files {
 namespace {
 
 constexpr std::uint64_t kBufferBytes = std::uint64_t{1} << 18;
+constexpr std::uint64_t kMaxString = std::uint64_t{1} << 30;
 
 }  // namespace
 
 std::string ByteReader::String() {
   const auto length = Count(1, "bytes of text");
+  if (length > kMaxString) {
+    Fail("a text of " + std::to_string(length) + " bytes, where " +
+         std::to_string(kMaxString) + " are the most that is read");
+  }
   std::string text(length, '\0');
   Bytes(std::span(reinterpret_cast<std::uint8_t*>(text.data()), text.size()));
   return text;

@@ -38,7 +38,7 @@ class ByteReader {
     std::memcpy(&value, bytes, sizeof(T));
     return value;
   }
-  // A length of 8 bytes, then that many bytes.
+  // A length of 8 bytes, at most 1 GiB, then that many bytes.
   std::string String();
 
   // A number of things that take at least `min_bytes` each: Error if the file

@@ -43,18 +43,6 @@ InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
-InputFile::InputFile(InputFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      descriptor_(std::exchange(other.descriptor_, -1)),
-      size_(std::exchange(other.size_, 0)) {}
-
-InputFile& InputFile::operator=(InputFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
 InputFile::~InputFile() {
   if (descriptor_ >= 0) {
     close(descriptor_);
@@ -99,6 +87,12 @@ std::vector<std::uint8_t> InputFile::Read(std::uint64_t offset,
   std::vector<std::uint8_t> data(bytes);
   Read(offset, data);
   return data;
+}
+
+bool IsThere(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::status(path, ignored).type() !=
+         std::filesystem::file_type::not_found;
 }
 
 std::string ReadTextFile(const std::filesystem::path& path,

@@ -17,8 +17,6 @@ class InputFile {
  public:
   // Throws Error: kNotFound, or kIo (a directory, no permission, ...).
   explicit InputFile(std::filesystem::path path);
-  InputFile(InputFile&& other) noexcept;
-  InputFile& operator=(InputFile&& other) noexcept;
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
   ~InputFile();
@@ -39,6 +37,10 @@ class InputFile {
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
 };
+
+// False only if no such file exists: of one that cannot be looked at (no
+// permission, a link to itself) opening it then says what is wrong.
+bool IsThere(const std::filesystem::path& path);
 
 // The whole of a text file; throws Error (kMalformed) above `max_bytes`.
 std::string ReadTextFile(const std::filesystem::path& path,

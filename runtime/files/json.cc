@@ -14,31 +14,74 @@ namespace {
 
 using nlohmann::json;
 
-// Watches the parser's events: the library itself keeps the last of two equal
-// keys and nests as deep as memory allows.
-class Watch {
- public:
-  Watch(const std::string& place, JsonLimits limits)
-      : place_(place), limits_(limits) {}
+using Builder = nlohmann::detail::json_sax_dom_parser<json>;
 
-  void See(json::parse_event_t event, const json& parsed) {
-    switch (event) {
-      case json::parse_event_t::key:
-        SeeKey(parsed.get_ref<const std::string&>());
-        break;
-      case json::parse_event_t::value:
-        CountElement();
-        break;
-      case json::parse_event_t::object_start:
-      case json::parse_event_t::array_start:
-        CountElement();
-        Enter(event == json::parse_event_t::array_start);
-        break;
-      case json::parse_event_t::object_end:
-      case json::parse_event_t::array_end:
-        open_.pop_back();
-        break;
+// Builds the value from the parser's events and watches them: the library
+// itself keeps the last of two equal keys and nests as deep as memory allows.
+// (Its parser with a callback would do, but looks through the whole object
+// around at each end of an object: quadratic in a file of many tensors.)
+class Checked : public json::json_sax_t {
+ public:
+  Checked(json& value, const std::string& place, JsonLimits limits)
+      : place_(place), limits_(limits), builder_(value) {}
+
+  bool null() override {
+    CountElement();
+    return builder_.null();
+  }
+  bool boolean(bool value) override {
+    CountElement();
+    return builder_.boolean(value);
+  }
+  bool number_integer(number_integer_t value) override {
+    CountElement();
+    return builder_.number_integer(value);
+  }
+  bool number_unsigned(number_unsigned_t value) override {
+    CountElement();
+    return builder_.number_unsigned(value);
+  }
+  bool number_float(number_float_t value, const string_t& text) override {
+    CountElement();
+    return builder_.number_float(value, text);
+  }
+  bool string(string_t& value) override {
+    CountElement();
+    return builder_.string(value);
+  }
+  bool binary(binary_t& value) override { return builder_.binary(value); }
+
+  bool start_object(std::size_t size) override {
+    Enter(false);
+    return builder_.start_object(size);
+  }
+  bool key(string_t& name) override {
+    if (!open_.back().keys.insert(name).second) {
+      Refuse("key " + Quote(name) +
+             " appears twice in one JSON object; remove one");
     }
+    return builder_.key(name);
+  }
+  bool end_object() override {
+    open_.pop_back();
+    return builder_.end_object();
+  }
+  bool start_array(std::size_t size) override {
+    Enter(true);
+    return builder_.start_array(size);
+  }
+  bool end_array() override {
+    open_.pop_back();
+    return builder_.end_array();
+  }
+
+  bool parse_error(std::size_t position, const std::string& /*token*/,
+                   const json::exception& error) override {
+    if (dynamic_cast<const json::out_of_range*>(&error) != nullptr) {
+      Refuse("not valid JSON (a number out of range); fetch the file again");
+    }
+    Refuse("not valid JSON at byte " + std::to_string(position) +
+           "; fetch the file again");
   }
 
  private:
@@ -48,12 +91,15 @@ class Watch {
     std::set<std::string> keys;  // of an object
   };
 
+  [[noreturn]] void Refuse(const std::string& what) const {
+    throw Error(ErrorCode::kMalformed, place_ + ": " + what);
+  }
+
   void Enter(bool is_array) {
+    CountElement();
     if (open_.size() == limits_.depth) {
-      throw Error(ErrorCode::kMalformed,
-                  place_ + ": JSON nested deeper than " +
-                      std::to_string(limits_.depth) +
-                      " levels; this is not the file it should be");
+      Refuse("JSON nested deeper than " + std::to_string(limits_.depth) +
+             " levels; this is not the file it should be");
     }
     open_.push_back({.is_array = is_array, .elements = 0, .keys = {}});
   }
@@ -61,23 +107,15 @@ class Watch {
   void CountElement() {
     if (!open_.empty() && open_.back().is_array &&
         ++open_.back().elements > limits_.array_length) {
-      throw Error(ErrorCode::kMalformed,
-                  place_ + ": a JSON array of more than " +
-                      std::to_string(limits_.array_length) +
-                      " elements; this is not the file it should be");
-    }
-  }
-
-  void SeeKey(const std::string& key) {
-    if (!open_.back().keys.insert(key).second) {
-      throw Error(ErrorCode::kMalformed,
-                  place_ + ": key " + Quote(key) +
-                      " appears twice in one JSON object; remove one");
+      Refuse("a JSON array of more than " +
+             std::to_string(limits_.array_length) +
+             " elements; this is not the file it should be");
     }
   }
 
   const std::string& place_;
   JsonLimits limits_;
+  Builder builder_;
   std::vector<Level> open_;
 };
 
@@ -85,24 +123,10 @@ class Watch {
 
 json ParseJsonObject(std::string_view text, const std::string& place,
                      JsonLimits limits) {
-  Watch watch(place, limits);
   json value;
-  try {
-    value = json::parse(
-        text, [&](int /*depth*/, json::parse_event_t event, json& parsed) {
-          watch.See(event, parsed);
-          return true;
-        });
-  } catch (const json::parse_error& error) {
-    throw Error(ErrorCode::kMalformed, place + ": not valid JSON at byte " +
-                                           std::to_string(error.byte) +
-                                           "; fetch the file again");
-  } catch (const json::exception&) {
-    throw Error(ErrorCode::kMalformed,
-                place +
-                    ": not valid JSON (a number out of range); fetch the "
-                    "file again");
-  }
+  Checked checked(value, place, limits);
+  json::sax_parse(text,
+                  &checked);  // false only after parse_error, which throws
   if (!value.is_object()) {
     throw Error(ErrorCode::kMalformed,
                 place +

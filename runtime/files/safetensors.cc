@@ -5,7 +5,6 @@
 #include <cstring>
 #include <limits>
 #include <set>
-#include <system_error>
 #include <utility>
 
 #include <tern/error.h>
@@ -201,19 +200,13 @@ void CheckTiling(const TensorMap& tensors, const InputFile& file,
   }
 }
 
-// A directory that cannot be searched holds no file for us; opening the model
-// then says so.
-bool Exists(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored);
-}
-
-// A name that stays inside its directory.
+// A name that stays inside its directory, and on one line of a message.
 bool IsPlainFileName(const std::string& name) {
   return name.ends_with(".safetensors") && name.size() > 12 &&
          name.find('/') == std::string::npos &&
-         name.find('\\') == std::string::npos &&
-         name.find('\0') == std::string::npos && !name.starts_with('.');
+         name.find('\\') == std::string::npos && !name.starts_with('.') &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return c >= 0x20 && c <= 0x7e; });
 }
 
 // tensor name -> file name
@@ -248,7 +241,7 @@ TensorMap ReadShards(const std::filesystem::path& directory,
     shards.insert(shard);
   }
   for (const std::string& shard : shards) {
-    if (!Exists(directory / shard)) {
+    if (!IsThere(directory / shard)) {
       throw Error(ErrorCode::kNotFound, (directory / shard).string() +
                                             ": missing, though " +
                                             index_path.filename().string() +
@@ -300,8 +293,8 @@ TensorMap ReadSafetensorsDirectory(const std::filesystem::path& directory) {
   const std::filesystem::path single = directory / "model.safetensors";
   const std::filesystem::path index =
       directory / "model.safetensors.index.json";
-  const bool has_single = Exists(single);
-  if (!Exists(index)) {
+  const bool has_single = IsThere(single);
+  if (!IsThere(index)) {
     if (!has_single) {
       throw Error(ErrorCode::kNotFound,
                   directory.string() +

@@ -2,22 +2,28 @@
 
 #include <algorithm>
 
-#include "runtime/files/input_file.h"
+#include "runtime/files/quote.h"
 
 namespace tern::tokenizer {
 
 using nlohmann::json;
 
-std::optional<JsonNode> JsonNode::Find(const char* name) const {
+std::string JsonNode::KeyOf(std::string_view name) const {
+  const std::string quoted = files::Quote(name);
+  const std::string printable = quoted.substr(1, quoted.size() - 2);
+  return key_.empty() ? printable : key_ + "." + printable;
+}
+
+std::optional<JsonNode> JsonNode::Find(const std::string& name) const {
   RequireObject();
   const auto member = value_->find(name);
   if (member == value_->end() || member->is_null()) return std::nullopt;
-  return JsonNode(*member, file_, key_.empty() ? name : key_ + "." + name);
+  return JsonNode(*member, file_, KeyOf(name));
 }
 
-JsonNode JsonNode::Require(const char* name) const {
+JsonNode JsonNode::Require(const std::string& name) const {
   if (auto member = Find(name)) return *std::move(member);
-  Refuse(ErrorCode::kMalformed, file_, key_.empty() ? name : key_ + "." + name,
+  Refuse(ErrorCode::kMalformed, file_, KeyOf(name),
          "missing; use the file as it was published");
 }
 
@@ -59,39 +65,26 @@ void JsonNode::AllowOnly(std::initializer_list<std::string_view> names) const {
   RequireObject();
   for (const auto& [name, unused] : value_->items()) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-    Refuse(ErrorCode::kUnsupported, file_,
-           key_.empty() ? name : key_ + "." + name,
+    Refuse(ErrorCode::kUnsupported, file_, KeyOf(name),
            "not known to tern, and could change the result; use a byte-level "
            "BPE tokenizer");
   }
 }
 
 void JsonNode::RefuseValue(const std::string& why) const {
-  const auto printed =
-      value_->is_string()
-          ? value_->get<std::string>()
-          : value_->dump(-1, ' ', false, json::error_handler_t::replace);
-  Refuse(ErrorCode::kUnsupported, file_, key_, Quoted(printed) + " " + why);
+  const auto* text = value_->get_ptr<const std::string*>();
+  const std::string printed =
+      text != nullptr
+          ? *text
+          : value_->dump(-1, ' ', true, json::error_handler_t::replace);
+  Refuse(ErrorCode::kUnsupported, file_, key_,
+         files::Quote(printed) + " " + why);
 }
 
 void JsonNode::RefuseType(const char* wanted) const {
   Refuse(ErrorCode::kMalformed, file_, key_.empty() ? "top level" : key_,
          "not " + std::string(wanted) + " but " + value_->type_name() +
              "; use the file as it was published");
-}
-
-json ReadJson(const std::filesystem::path& path, std::uint64_t max_bytes) {
-  const std::string text = files::ReadTextFile(path, max_bytes);
-  try {
-    return json::parse(text);
-  } catch (const json::parse_error& error) {
-    Refuse(ErrorCode::kMalformed, path.string(),
-           "byte " + std::to_string(error.byte - 1),
-           "not JSON; use the file as it was published");
-  } catch (const json::exception& error) {
-    Refuse(ErrorCode::kMalformed, path.string(), "JSON",
-           std::string(error.what()) + "; use the file as it was published");
-  }
 }
 
 }  // namespace tern::tokenizer

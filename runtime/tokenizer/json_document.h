@@ -2,8 +2,8 @@
 #ifndef TERN_RUNTIME_TOKENIZER_JSON_DOCUMENT_H_
 #define TERN_RUNTIME_TOKENIZER_JSON_DOCUMENT_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,6 +13,9 @@
 #include "runtime/tokenizer/tokenizer_spec.h"
 
 namespace tern::tokenizer {
+
+// Of tokenizer_config.json and its like.
+inline constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20;
 
 // One value within a JSON file and the way to it ("model.merges[3]").
 // Everything it gives refers to the document, which must outlive it.
@@ -26,9 +29,9 @@ class JsonNode {
   [[nodiscard]] const std::string& key() const { return key_; }
 
   // A member of an object; nullopt if it is absent or null.
-  [[nodiscard]] std::optional<JsonNode> Find(const char* name) const;
+  [[nodiscard]] std::optional<JsonNode> Find(const std::string& name) const;
   // The same; throws Error (kMalformed) if it is absent or null.
-  [[nodiscard]] JsonNode Require(const char* name) const;
+  [[nodiscard]] JsonNode Require(const std::string& name) const;
   // An element of an array.
   [[nodiscard]] JsonNode At(std::size_t index) const;
 
@@ -47,16 +50,14 @@ class JsonNode {
   [[noreturn]] void RefuseValue(const std::string& why) const;
 
  private:
+  // The key of a member, on one line whatever its name holds.
+  [[nodiscard]] std::string KeyOf(std::string_view name) const;
   [[noreturn]] void RefuseType(const char* wanted) const;
 
   const nlohmann::json* value_;
   std::string file_;
   std::string key_;
 };
-
-// Throws Error (kMalformed) naming the byte at which it stops being JSON.
-[[nodiscard]] nlohmann::json ReadJson(const std::filesystem::path& path,
-                                      std::uint64_t max_bytes);
 
 }  // namespace tern::tokenizer
 

@@ -3,6 +3,11 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
+
+#include "runtime/files/input_file.h"
+#include "runtime/files/json.h"
+#include "runtime/files/quote.h"
 
 namespace tern::tokenizer {
 namespace {
@@ -10,20 +15,18 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20;
-
 // The id of the special token that a template's element names.
 Token TemplateToken(const JsonNode& processor, const JsonNode& element,
                     const TokenizerSpec& spec) {
   const std::string& name = element.Require("id").String();
   const JsonNode ids =
-      processor.Require("special_tokens").Require(name.c_str()).Require("ids");
+      processor.Require("special_tokens").Require(name).Require("ids");
   ids.RequireArray();
   if (ids.value().size() != 1) ids.RefuseValue("is not one token");
   const Token id = ids.At(0).Id(spec.tokens.size());
   if (spec.tokens[static_cast<std::size_t>(id)].bytes != name) {
     Refuse(ErrorCode::kMalformed, ids.file(), ids.key(),
-           "id " + std::to_string(id) + " is not " + Quoted(name) +
+           "id " + std::to_string(id) + " is not " + files::Quote(name) +
                " in the vocabulary; use the file as it was published");
   }
   return id;
@@ -69,7 +72,7 @@ std::optional<Token> NamedToken(const JsonNode& config, const char* key,
   const auto token = FindControlToken(spec, node->String());
   if (!token.has_value()) {
     Refuse(ErrorCode::kMalformed, node->file(), node->key(),
-           Quoted(node->String()) +
+           files::Quote(node->String()) +
                " is not a special token of tokenizer.json; use the files as "
                "they were published");
   }
@@ -80,7 +83,7 @@ void ReadTokenizerConfig(const JsonNode& config, TokenizerSpec& spec) {
   const auto bos = NamedToken(config, "bos_token", spec);
   if (!spec.bos.has_value()) spec.bos = bos;
   if (const auto eos = NamedToken(config, "eos_token", spec)) {
-    spec.end_tokens.push_back(*eos);
+    AddEndToken(spec, *eos);
   }
   if (const auto add_bos = config.Find("add_bos_token")) {
     spec.adds_bos = add_bos->Bool();
@@ -101,11 +104,11 @@ void ReadEndIds(const JsonNode& config, TokenizerSpec& spec) {
   const auto node = config.Find("eos_token_id");
   if (!node.has_value()) return;
   if (!node->value().is_array()) {
-    spec.end_tokens.push_back(node->Id(spec.tokens.size()));
+    AddEndToken(spec, node->Id(spec.tokens.size()));
     return;
   }
   for (std::size_t i = 0; i < node->value().size(); ++i) {
-    spec.end_tokens.push_back(node->At(i).Id(spec.tokens.size()));
+    AddEndToken(spec, node->At(i).Id(spec.tokens.size()));
   }
 }
 
@@ -135,13 +138,14 @@ void ReadPostProcessor(const JsonNode& root, TokenizerSpec& spec) {
 void ReadFilesBeside(const fs::path& tokenizer_json, TokenizerSpec& spec) {
   const auto read = [&](const char* name, const auto& use) {
     const fs::path path = fs::path(tokenizer_json).replace_filename(name);
-    if (!fs::exists(path)) return;
-    const json document = ReadJson(path, kMaxConfigBytes);
+    if (!files::IsThere(path)) return;
+    const json document = files::ReadJsonObject(path, kMaxConfigBytes);
     use(JsonNode(document, path.string(), ""), spec);
   };
-  read("tokenizer_config.json", ReadTokenizerConfig);
-  read("generation_config.json", ReadEndIds);
+  // In this order, so that a model's first end token is its own.
   read("config.json", ReadEndIds);
+  read("generation_config.json", ReadEndIds);
+  read("tokenizer_config.json", ReadTokenizerConfig);
 }
 
 }  // namespace tern::tokenizer

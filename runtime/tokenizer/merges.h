@@ -37,6 +37,8 @@ class Merges {
     Token right = -1;
     std::uint32_t rank = kNoRank;  // kNoRank: free
   };
+  // Where the search for a pair begins.
+  [[nodiscard]] std::size_t FirstSlot(Token left, Token right) const;
   [[nodiscard]] std::size_t FindSlot(Token left, Token right) const;
 
   std::vector<Slot> slots_;  // open addressing, a power of two

@@ -5,6 +5,8 @@
 #include <tern/tokenizer.h>
 
 #include "runtime/files/gguf.h"
+#include "runtime/files/input_file.h"
+#include "runtime/out_of_memory.h"
 #include "runtime/tokenizer/tokenizer_gguf.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
 #include "runtime/tokenizer/tokenizer_json.h"
@@ -22,10 +24,10 @@ namespace fs = std::filesystem;
 }
 
 Tokenizer LoadFromDirectory(const fs::path& directory) {
-  if (fs::exists(directory / "tokenizer.json")) {
+  if (files::IsThere(directory / "tokenizer.json")) {
     return tokenizer::LoadJsonTokenizer(directory / "tokenizer.json");
   }
-  if (fs::exists(directory / "tokenizer.model")) {
+  if (files::IsThere(directory / "tokenizer.model")) {
     RefuseSentencePiece(directory / "tokenizer.model");
   }
   throw Error(ErrorCode::kNotFound,
@@ -34,29 +36,34 @@ Tokenizer LoadFromDirectory(const fs::path& directory) {
                   "was published with the model there");
 }
 
-}  // namespace
-
-Tokenizer Tokenizer::Load(const fs::path& path) {
-  std::error_code ignored;  // no such file, no permission: Error just below
-  if (!fs::exists(path, ignored)) {
+Tokenizer LoadFromPath(const fs::path& path) {
+  if (!files::IsThere(path)) {
     throw Error(ErrorCode::kNotFound,
                 path.string() +
                     ": no such file; give a GGUF file, a "
                     "tokenizer.json or a directory that holds one");
   }
+  std::error_code ignored;  // opening it says what is wrong
   if (fs::is_directory(path, ignored)) return LoadFromDirectory(path);
+  // By what it is, not by its name: packing may call a GGUF file anything.
+  if (files::IsGguf(path)) {
+    return tokenizer::MakeGgufTokenizer(files::ReadGguf(path));
+  }
   if (path.extension() == ".json") return tokenizer::LoadJsonTokenizer(path);
   if (path.extension() == ".model") RefuseSentencePiece(path);
   if (path.extension() == ".safetensors") {
     return LoadFromDirectory(path.has_parent_path() ? path.parent_path() : ".");
   }
-  if (files::IsGguf(path)) {
-    return tokenizer::MakeGgufTokenizer(files::ReadGguf(path));
-  }
   throw Error(ErrorCode::kUnsupported,
               path.string() +
                   ": not a tokenizer; give a GGUF file, a "
                   "tokenizer.json or a directory that holds one");
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::Load(const fs::path& path) {
+  return NamingOutOfMemory(path, [&] { return LoadFromPath(path); });
 }
 
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl)

@@ -1,14 +1,18 @@
 #include "runtime/tokenizer/tokenizer_gguf.h"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "runtime/files/quote.h"
 #include "runtime/tokenizer/byte_level.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
 #include "runtime/tokenizer/tokenizer_spec.h"
@@ -31,9 +35,69 @@ void CheckModel(const files::GgufFile& file, const std::string& name) {
            "missing, so the file has no tokenizer; use a complete GGUF file");
   }
   if (*model != "gpt2") {
-    Refuse(
-        ErrorCode::kUnsupported, name, kModel,
-        Quoted(*model) + " is not known; tern reads 'gpt2' (byte-level BPE)");
+    Refuse(ErrorCode::kUnsupported, name, kModel,
+           files::Quote(*model) +
+               " is not known; tern reads 'gpt2' (byte-level BPE)");
+  }
+}
+
+// Keys that are read here, or that cannot change the ids of a text: BPE of
+// bytes uses no scores, and of the special tokens only those that begin and end
+// a text matter.
+constexpr std::array<std::string_view, 21> kKnownKeys = {
+    kModel,
+    kPre,
+    kTokens,
+    kTokenType,
+    kMerges,
+    kAddBos,
+    "tokenizer.ggml.bos_token_id",
+    "tokenizer.ggml.eos_token_id",
+    "tokenizer.ggml.eot_token_id",
+    "tokenizer.ggml.eom_token_id",
+    "tokenizer.ggml.scores",
+    "tokenizer.ggml.padding_token_id",
+    "tokenizer.ggml.unknown_token_id",
+    "tokenizer.ggml.seperator_token_id",  // as the format spells it
+    "tokenizer.ggml.cls_token_id",
+    "tokenizer.ggml.mask_token_id",
+    "tokenizer.ggml.prefix_token_id",  // of fill-in-the-middle, once
+    "tokenizer.ggml.suffix_token_id",
+    "tokenizer.ggml.middle_token_id",
+    "tokenizer.chat_template",
+    "tokenizer.chat_templates",  // names of tokenizer.chat_template.*
+};
+// Each false, or absent.
+constexpr std::array<std::string_view, 4> kFalseKeys = {
+    "tokenizer.ggml.add_space_prefix",
+    "tokenizer.ggml.remove_extra_whitespaces",
+    "tokenizer.ggml.add_sep_token",
+    kAddEos,
+};
+
+template <std::size_t kSize>
+bool Contains(const std::array<std::string_view, kSize>& keys,
+              std::string_view key) {
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+void CheckKeys(const files::GgufFile& file, const std::string& name) {
+  for (const auto& [key, value] : file.metadata) {
+    if (!key.starts_with("tokenizer.") || Contains(kKnownKeys, key) ||
+        key.starts_with("tokenizer.chat_template.") ||
+        key.starts_with("tokenizer.ggml.fim_")) {
+      continue;
+    }
+    if (!Contains(kFalseKeys, key)) {
+      Refuse(ErrorCode::kUnsupported, name, files::Quote(key),
+             "not known to tern, and could change the ids of a text; convert "
+             "the model again as plain byte-level BPE");
+    }
+    if (file.Bool(key) != false) {
+      Refuse(ErrorCode::kUnsupported, name, key,
+             "true, which tern does not do; convert the model again without "
+             "it");
+    }
   }
 }
 
@@ -48,13 +112,14 @@ FoundPreTokenizer FindPreTokenizer(const files::GgufFile& file,
     const PreTokenizer* kind = FindPreTokenizerByGgufName(*pre);
     if (kind != nullptr) return {kind, ""};
     Refuse(ErrorCode::kUnsupported, name, kPre,
-           Quoted(*pre) + " is not known; tern knows 'llama-bpe'");
+           files::Quote(*pre) + " is not known; tern knows 'llama-bpe'");
   }
   // microsoft/bitnet-b1.58-2B-4T-gguf lacks the key.  All models of this
   // architecture use Llama 3's tokenizer; a guess of the GPT-2 rule costs a
   // third of the perplexity's worth.
   const std::string* architecture = file.String("general.architecture");
-  if (architecture != nullptr && *architecture == "bitnet-b1.58") {
+  if (architecture != nullptr &&
+      (*architecture == "bitnet-b1.58" || *architecture == "bitnet-25")) {
     return {FindPreTokenizerByGgufName("llama-bpe"),
             ", inferred from the architecture because " + std::string(kPre) +
                 " is missing"};
@@ -170,14 +235,9 @@ void ReadSpecialTokens(const files::GgufFile& file, TokenizerSpec& spec) {
   }
   spec.adds_bos = add_bos.value_or(spec.pre_tokenizer->gguf_adds_bos) &&
                   spec.bos.has_value();
-  if (file.Bool(kAddEos).value_or(false)) {
-    Refuse(ErrorCode::kUnsupported, spec.file, kAddEos,
-           "true, and tern adds no token at the end of a text; convert the "
-           "model again without it");
-  }
   for (const char* which : {"eos", "eot", "eom"}) {
     if (const auto token = TokenId(file, spec, which)) {
-      spec.end_tokens.push_back(*token);
+      AddEndToken(spec, *token);
     }
   }
   AddEndTokensByName(spec);
@@ -191,6 +251,7 @@ Tokenizer MakeGgufTokenizer(const files::GgufFile& file) {
   spec.tokens_key = kTokens;
   spec.merges_key = kMerges;
   CheckModel(file, spec.file);
+  CheckKeys(file, spec.file);
   const FoundPreTokenizer pre = FindPreTokenizer(file, spec.file);
   spec.pre_tokenizer = pre.kind;
   spec.ignore_merges = pre.kind->gguf_ignore_merges;

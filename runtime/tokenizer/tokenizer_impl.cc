@@ -144,7 +144,9 @@ Tokenizer::Impl::Impl(const tokenizer::TokenizerSpec& spec)
       bos_(spec.bos),
       adds_bos_(spec.adds_bos && spec.bos.has_value()),
       end_tokens_(spec.end_tokens),
-      description_(spec.description) {}
+      description_(spec.description) {
+  std::sort(end_tokens_.begin(), end_tokens_.end());
+}
 
 std::vector<Token> Tokenizer::Impl::Encode(std::string_view text,
                                            EncodeOptions options) const {

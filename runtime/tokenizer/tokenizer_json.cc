@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/files/json.h"
+#include "runtime/files/quote.h"
 #include "runtime/tokenizer/json_document.h"
 #include "runtime/tokenizer/json_special_tokens.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
@@ -20,6 +22,9 @@ using nlohmann::json;
 
 // Llama 3's file has 9 MB, the largest published ones about 35.
 constexpr std::uint64_t kMaxTokenizerBytes = std::uint64_t{256} << 20;
+// Its longest array is the list of merges: 280,147 of Llama 3.
+constexpr files::JsonLimits kTokenizerLimits = {
+    .depth = 32, .array_length = std::size_t{1} << 22};
 
 // Refuses `name` unless it is absent, null or equal to `harmless`.
 void RequireUnset(const JsonNode& node, const char* name,
@@ -144,7 +149,8 @@ class TokenList {
 void ReadVocabulary(const JsonNode& vocab, std::size_t limit,
                     TokenList& tokens) {
   for (const auto& [name, value] : vocab.value().items()) {
-    const JsonNode entry(value, vocab.file(), vocab.key() + "." + Quoted(name));
+    const JsonNode entry(value, vocab.file(),
+                         vocab.key() + "." + files::Quote(name));
     const Token id = entry.Id(limit);
     if (tokens.IsTaken(id)) {
       Refuse(ErrorCode::kMalformed, vocab.file(), entry.key(),
@@ -172,7 +178,7 @@ void ReadAddedToken(const JsonNode& node, const JsonNode& vocab,
   const bool is_new = known == vocab.value().end() && !tokens.IsTaken(id);
   if (content.empty() || (!is_known && !is_new)) {
     Refuse(ErrorCode::kMalformed, node.file(), node.key(),
-           "id " + std::to_string(id) + " for " + Quoted(content) +
+           "id " + std::to_string(id) + " for " + files::Quote(content) +
                " contradicts the vocabulary; use the file as it was published");
   }
   const auto normalized = node.Find("normalized");
@@ -223,9 +229,10 @@ void ReadMerges(const JsonNode& merges, TokenizerSpec& spec) {
 
 }  // namespace
 
-Tokenizer LoadJsonTokenizer(const std::filesystem::path& path) {
-  const json document = ReadJson(path, kMaxTokenizerBytes);
-  const JsonNode root(document, path.string(), "");
+TokenizerSpec ReadJsonSpec(const std::filesystem::path& path) {
+  const auto document = std::make_shared<const json>(
+      files::ReadJsonObject(path, kMaxTokenizerBytes, kTokenizerLimits));
+  const JsonNode root(*document, path.string(), "");
   // truncation and padding cut and fill batches of a caller who asks for it;
   // they do not belong to the text's ids.
   root.AllowOnly({"version", "truncation", "padding", "added_tokens",
@@ -238,6 +245,7 @@ Tokenizer LoadJsonTokenizer(const std::filesystem::path& path) {
 
   TokenizerSpec spec;
   spec.file = path.string();
+  spec.document = document;
   spec.tokens_key = "model.vocab";
   spec.merges_key = "model.merges";
   spec.pre_tokenizer = ReadPreTokenizer(root);
@@ -250,7 +258,11 @@ Tokenizer LoadJsonTokenizer(const std::filesystem::path& path) {
   ReadFilesBeside(path, spec);
   AddEndTokensByName(spec);
   Describe(spec, "");
-  return Tokenizer(std::make_unique<const Tokenizer::Impl>(spec));
+  return spec;
+}
+
+Tokenizer LoadJsonTokenizer(const std::filesystem::path& path) {
+  return Tokenizer(std::make_unique<const Tokenizer::Impl>(ReadJsonSpec(path)));
 }
 
 }  // namespace tern::tokenizer

@@ -5,23 +5,21 @@
 #include <cstddef>
 #include <utility>
 
+#include "runtime/files/quote.h"
 #include "runtime/tokenizer/byte_level.h"
 
 namespace tern::tokenizer {
+namespace {
+
+constexpr std::array<std::string_view, 5> kEndNames = {
+    "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|im_end|>",
+    "<|endoftext|>"};
+
+}  // namespace
 
 void Refuse(ErrorCode code, const std::string& file, const std::string& key,
             const std::string& message) {
   throw Error(code, file + ": " + key + ": " + message);
-}
-
-std::string Quoted(std::string_view value) {
-  constexpr std::size_t kLongest = 60;
-  std::string quoted = "'";
-  for (const char c : value.substr(0, kLongest)) {
-    const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-    quoted.push_back(is_control ? '?' : c);
-  }
-  return quoted + (value.size() > kLongest ? "...'" : "'");
 }
 
 void SpellOut(SpecToken& token) {
@@ -39,7 +37,7 @@ MergeSpelling SplitMerge(const TokenizerSpec& spec, std::size_t rank,
       merge.find(' ', space + 1) != std::string_view::npos) {
     Refuse(ErrorCode::kMalformed, spec.file,
            spec.merges_key + "[" + std::to_string(rank) + "]",
-           Quoted(merge) +
+           files::Quote(merge) +
                " is not two tokens with a space between; convert the model "
                "again");
   }
@@ -58,17 +56,25 @@ std::optional<Token> FindControlToken(const TokenizerSpec& spec,
 }
 
 void AddEndTokensByName(TokenizerSpec& spec) {
-  constexpr std::array<std::string_view, 5> kNames = {
-      "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|im_end|>",
-      "<|endoftext|>"};
-  std::vector<Token>& ends = spec.end_tokens;
-  for (const std::string_view name : kNames) {
+  for (const std::string_view name : kEndNames) {
     if (const auto token = FindControlToken(spec, name)) {
-      ends.push_back(*token);
+      AddEndToken(spec, *token);
     }
   }
-  std::sort(ends.begin(), ends.end());
-  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+}
+
+bool EndsTextByName(const TokenizerSpec& spec, Token token) {
+  const SpecToken& known = spec.tokens[static_cast<std::size_t>(token)];
+  return known.kind == TokenKind::kControl &&
+         std::find(kEndNames.begin(), kEndNames.end(), known.bytes) !=
+             kEndNames.end();
+}
+
+void AddEndToken(TokenizerSpec& spec, Token token) {
+  std::vector<Token>& ends = spec.end_tokens;
+  if (std::find(ends.begin(), ends.end(), token) == ends.end()) {
+    ends.push_back(token);
+  }
 }
 
 void Describe(TokenizerSpec& spec, std::string_view origin) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,21 +44,20 @@ struct TokenizerSpec {
   std::string tokens_key;             // where the file lists its tokens
   std::string merges_key;             // and its merges
   std::vector<SpecToken> tokens;      // by id
-  std::vector<MergeSpelling> merges;  // by rank; point into the reader's data
+  std::vector<MergeSpelling> merges;  // by rank
+  // What the merges point into, if it is not the caller's.
+  std::shared_ptr<const void> document;
   const PreTokenizer* pre_tokenizer = nullptr;
   bool ignore_merges = false;
   std::optional<Token> bos;
   bool adds_bos = false;
-  std::vector<Token> end_tokens;  // sorted, each once
+  std::vector<Token> end_tokens;  // as the files name them, each once
   std::string description;
 };
 
 // Throws Error `FILE: KEY: MESSAGE`.
 [[noreturn]] void Refuse(ErrorCode code, const std::string& file,
                          const std::string& key, const std::string& message);
-
-// `value` for a message: one line, not too long.
-[[nodiscard]] std::string Quoted(std::string_view value);
 
 // Replaces the byte-level spelling in token.bytes by the bytes.  A token with a
 // character that spells no byte cannot come from text: it keeps its name and
@@ -75,8 +75,12 @@ void SpellOut(SpecToken& token);
 
 // Adds the control tokens that end a turn or a text by their well-known names.
 // Published files leave some undeclared: microsoft/bitnet-b1.58-2B-4T-gguf
-// says nothing of <|eot_id|>, which its turns end with.  Then sorts.
+// says nothing of <|eot_id|>, which its turns end with.
 void AddEndTokensByName(TokenizerSpec& spec);
+// Whether AddEndTokensByName would add this one.
+[[nodiscard]] bool EndsTextByName(const TokenizerSpec& spec, Token token);
+// Adds one that a file declares, unless it is there.
+void AddEndToken(TokenizerSpec& spec, Token token);
 
 // Sets spec.description; `origin` follows the pre-tokenizer's name.
 void Describe(TokenizerSpec& spec, std::string_view origin);

@@ -5,7 +5,9 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "runtime/files/quote.h"
 #include "runtime/tokenizer/byte_level.h"
+#include "runtime/tokenizer/probing.h"
 
 namespace tern::tokenizer {
 namespace {
@@ -28,7 +30,7 @@ void CheckNamesDiffer(const TokenizerSpec& spec) {
     if (is_new) continue;
     Refuse(ErrorCode::kMalformed, spec.file, spec.tokens_key,
            "ids " + std::to_string(first->second) + " and " +
-               std::to_string(id) + " are both " + Quoted(token.bytes) +
+               std::to_string(id) + " are both " + files::Quote(token.bytes) +
                "; convert the model again");
   }
 }
@@ -75,7 +77,7 @@ Vocabulary::Vocabulary(const TokenizerSpec& spec) {
     if (byte_tokens_[byte] >= 0) continue;
     Refuse(ErrorCode::kUnsupported, spec.file, spec.tokens_key,
            "no token for byte " + std::to_string(byte) + " (" +
-               Quoted(SpellingOfBytes({&c, 1})) +
+               files::Quote(SpellingOfBytes({&c, 1})) +
                "); tern reads byte-level vocabularies, which have all 256");
   }
 }
@@ -87,16 +89,19 @@ void Vocabulary::InsertAll(const TokenizerSpec& spec) {
     }
   };
   for_each(TokenKind::kText, [&](Token token) {
-    if (Insert(token)) return;
+    if (Insert(spec, token)) return;
     Refuse(ErrorCode::kMalformed, spec.file, spec.tokens_key,
            "ids " + std::to_string(slots_[Slot(Bytes(token))]) + " and " +
                std::to_string(token) + " are both " +
-               Quoted(SpellingOfBytes(Bytes(token))) +
+               files::Quote(SpellingOfBytes(Bytes(token))) +
                "; convert the model again");
   });
   // An added word may be part of the vocabulary's merges too.  Where it has
   // the bytes of an ordinary token (GPT-NeoX: runs of spaces) BPE makes that.
-  for_each(TokenKind::kAdded, [&](Token token) { Insert(token); });
+  for_each(TokenKind::kAdded, [&](Token token) { Insert(spec, token); });
+  if (LongestRun(slots_, [](Token token) { return token < 0; }) > kMaxProbes) {
+    RefuseCollisions(spec, spec.tokens_key);
+  }
 }
 
 std::string_view Vocabulary::Bytes(Token token) const {
@@ -118,8 +123,12 @@ std::size_t Vocabulary::Slot(std::string_view bytes) const {
   return slot;
 }
 
-bool Vocabulary::Insert(Token token) {
+bool Vocabulary::Insert(const TokenizerSpec& spec, Token token) {
   const std::size_t slot = Slot(Bytes(token));
+  const std::size_t mask = slots_.size() - 1;
+  if (((slot - HashBytes(Bytes(token))) & mask) > kMaxProbes) {
+    RefuseCollisions(spec, spec.tokens_key);
+  }
   if (slots_[slot] >= 0) return false;
   slots_[slot] = token;
   longest_ = std::max(longest_, Bytes(token).size());

@@ -15,7 +15,8 @@
 
 namespace tern::tokenizer {
 
-// Good enough for open addressing; not against an adversary.
+// Good enough for open addressing.  Who chooses the tokens could make them
+// collide; probing.h says what is done about it.
 [[nodiscard]] std::uint64_t HashBytes(std::string_view bytes);
 
 class Vocabulary {
@@ -34,12 +35,10 @@ class Vocabulary {
   [[nodiscard]] Token ByteToken(unsigned char byte) const {
     return byte_tokens_[byte];
   }
-  // Bytes of the longest token that Find can give.
-  [[nodiscard]] std::size_t longest() const { return longest_; }
 
  private:
   // False if these bytes are there already.
-  bool Insert(Token token);
+  bool Insert(const TokenizerSpec& spec, Token token);
   // Where `bytes` are, or the free slot where they would be.
   [[nodiscard]] std::size_t Slot(std::string_view bytes) const;
   void InsertAll(const TokenizerSpec& spec);

@@ -1,6 +1,7 @@
 #include "runtime/memory.h"
 
 #include <limits>
+#include <new>
 #include <string>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -9,6 +10,8 @@
 #include <gtest/gtest.h>
 
 #include <tern/error.h>
+
+#include "runtime/out_of_memory.h"
 
 namespace tern {
 namespace {
@@ -54,6 +57,17 @@ TEST(Memory, CacheBytesCountKeysValuesAndScales) {
   EXPECT_EQ(CacheBytes(config, 4096, KvType::kF32), 629145600U);
   EXPECT_EQ(CacheBytes(config, 4096, KvType::kF16), 314572800U);
   EXPECT_EQ(CacheBytes(config, 4096, KvType::kQ8), 30U * 5 * 2 * 4096 * 132);
+}
+
+TEST(NamingOutOfMemory, MakesBadAllocAnErrorThatNamesTheFile) {
+  EXPECT_EQ(NamingOutOfMemory("a", [] { return 3; }), 3);
+  try {
+    NamingOutOfMemory("a.gguf", []() -> int { throw std::bad_alloc(); });
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory);
+    EXPECT_EQ(std::string(error.what()).find("a.gguf: "), 0U);
+  }
 }
 
 }  // namespace

@@ -11,7 +11,9 @@
 
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/files/gguf.h"
-#include "runtime/tokenizer_metadata.h"
+#include "runtime/tokenizer/gguf_metadata.h"
+#include "runtime/tokenizer/tokenizer_gguf.h"
+#include "runtime/tokenizer/tokenizer_json.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/temporary_directory.h"
 
@@ -158,10 +160,10 @@ TEST(PackReference, RefusesWhatCannotBeRun) {
 }
 
 TEST(TokenizerMetadataReference, Llama3) {
-  const auto source = ReadHuggingFaceTokenizer(fs::path(TERN_REFERENCE_DIR) /
-                                               "tokenizers" / "llama3");
-  ASSERT_TRUE(source.has_value());
-  const files::GgufMetadata list = TokenizerMetadata(*source, 128256);
+  const fs::path source =
+      fs::path(TERN_REFERENCE_DIR) / "tokenizers/llama3/tokenizer.json";
+  const files::GgufMetadata list =
+      tokenizer::TokenizerMetadata(tokenizer::ReadJsonSpec(source), {}, 128256);
   const std::map<std::string, files::GgufValue> metadata(list.begin(),
                                                          list.end());
   const auto& tokens =

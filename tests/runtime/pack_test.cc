@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -8,12 +10,15 @@
 
 #include <tern/error.h>
 #include <tern/pack.h>
+#include <tern/tokenizer.h>
 
 #include "packing/half.h"
 #include "packing/q8_0.h"
 #include "packing/quantize.h"
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/files/gguf.h"
+#include "runtime/files/safetensors.h"
+#include "tests/runtime/tokenizer/fixtures.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_model.h"
@@ -55,6 +60,26 @@ std::vector<float> Floats(const files::StoredTensor& tensor) {
   files::ReadFloats(tensor, 0, tensor.shape.size() == 1 ? 1 : tensor.shape[0],
                     values.data());
   return values;
+}
+
+// Turns model.safetensors into two shards and an index.
+void SplitOffNorms(const fs::path& model) {
+  nlohmann::json weight_map;
+  SafetensorsFile norms;
+  SafetensorsFile rest;
+  for (const auto& [name, tensor] :
+       files::ReadSafetensors(model / "model.safetensors")) {
+    const bool is_norm = tensor.shape.size() == 1;
+    (is_norm ? norms : rest)
+        .Add(name, tensor.type_name.c_str(),
+             {tensor.shape.begin(), tensor.shape.end()}, tensor.ReadAll());
+    weight_map[name] = is_norm ? "norms.safetensors" : "rest.safetensors";
+  }
+  norms.Write(model / "norms.safetensors");
+  rest.Write(model / "rest.safetensors");
+  fs::remove(model / "model.safetensors");
+  WriteFile(model / "model.safetensors.index.json",
+            nlohmann::json{{"weight_map", weight_map}}.dump());
 }
 
 TEST(Pack, TernaryWeightsSurviveEveryTypeUnchanged) {
@@ -188,6 +213,23 @@ TEST(Pack, TheHeadIsConvertedAsAsked) {
             expected);
 }
 
+// Also of weights that are only copied.
+TEST(Pack, RefusesAnEmbeddingThatIsNotFinite) {
+  const TemporaryDirectory directory;
+  const fs::path path = directory / "a.gguf";
+  WriteTinyGguf({}, path);
+  const std::uint64_t offset = checkpoint::Open(path).embedding.offset;
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(offset + 2 * 1000));
+  file.write("\xc0\x7f", 2);  // NaN as bf16
+  file.close();
+  for (const PackedHead head : {PackedHead::kKeep, PackedHead::kF16}) {
+    ExpectError(ErrorCode::kMalformed, {"token_embd.weight", "finite"},
+                [&] { Pack(path, directory / "b.gguf", {.head = head}); });
+  }
+  EXPECT_EQ(directory.FileCount(), 1U);
+}
+
 TEST(Pack, MasterWeightsAreTernarised) {
   const TemporaryDirectory directory;
   WriteTinyHuggingFace({}, directory / "model");
@@ -207,6 +249,30 @@ TEST(Pack, MasterWeightsAreTernarised) {
   // Norms become F32, exactly.
   EXPECT_EQ(b.output_norm.type, StoredType::kF32);
   EXPECT_EQ(b.output_norm.ReadAll(), F32Bytes(256));
+}
+
+// The tokenizer that is written is the one that text would be encoded by.
+TEST(Pack, TheTokenizerBesideTheModelGoesIntoTheFile) {
+  const TemporaryDirectory directory;
+  const fs::path model = directory / "model";
+  WriteTinyHuggingFace({.vocab = 300}, model);
+  nlohmann::json tokenizer = tokenizer::testing::SmallTokenizerJson();
+  WriteFile(model / "tokenizer.json", tokenizer.dump());
+  Pack(model, directory / "a.gguf", {});
+  const Tokenizer packed = Tokenizer::Load(directory / "a.gguf");
+  EXPECT_EQ(packed.vocab_size(), 300U);
+  EXPECT_EQ(packed.Encode("hello words"),
+            Tokenizer::Load(model).Encode("hello words"));
+  // What the runtime refuses is not packed.
+  tokenizer["model"]["merges"].push_back({"h", "e"});
+  WriteFile(model / "tokenizer.json", tokenizer.dump());
+  ExpectError(ErrorCode::kMalformed, {"tokenizer.json", "model.merges[4]"},
+              [&] { Pack(model, directory / "b.gguf", {}); });
+  tokenizer["surprise"] = 1;
+  WriteFile(model / "tokenizer.json", tokenizer.dump());
+  ExpectError(ErrorCode::kUnsupported, {"tokenizer.json", "surprise"},
+              [&] { Pack(model, directory / "b.gguf", {}); });
+  EXPECT_FALSE(fs::exists(directory / "b.gguf"));
 }
 
 TEST(Pack, ProgressRisesToOne) {
@@ -269,6 +335,22 @@ TEST(Pack, RefusesToReplaceAFileUnasked) {
   ExpectSameTernary(directory / "a.gguf", directory / "b.gguf");
 }
 
+// Every shard, though the first may hold all the matrices.
+TEST(Pack, RefusesToReplaceAShardOfItsSource) {
+  const TemporaryDirectory directory;
+  const fs::path model = directory / "model";
+  WriteTinyHuggingFace({}, model);
+  SplitOffNorms(model);
+  for (const char* name : {"norms.safetensors", "rest.safetensors",
+                           "model.safetensors.index.json"}) {
+    const std::string bytes = ReadFile(model / name);
+    ExpectError(ErrorCode::kInvalidArgument, {name, "is part of the model"},
+                [&] { Pack(model, model / name, {.overwrite = true}); });
+    EXPECT_EQ(ReadFile(model / name), bytes);
+  }
+  Pack(model, directory / "a.gguf", {});
+}
+
 TEST(Pack, RefusesToReplaceItsSource) {
   const TemporaryDirectory directory;
   WriteTinyGguf({}, directory / "a.gguf");
@@ -276,12 +358,26 @@ TEST(Pack, RefusesToReplaceItsSource) {
   WriteTinyHuggingFace({}, directory / "model");
   const std::string before = ReadFile(directory / "a.gguf");
   const auto refuse = [&](const fs::path& from, const fs::path& to) {
-    ExpectError(ErrorCode::kInvalidArgument, {"is the model"},
+    ExpectError(ErrorCode::kInvalidArgument, {"is part of the model"},
                 [&] { Pack(from, to, {.overwrite = true}); });
   };
   refuse(directory / "a.gguf", directory / "a.gguf");
   refuse(directory / "a.gguf", directory / "link.gguf");
-  refuse(directory / "model", directory / "model/model.safetensors");
+  const fs::path model = directory / "model";
+  WriteFile(model / "tokenizer_config.json", "{}");
+  WriteFile(model / "generation_config.json", "{}");
+  WriteFile(model / "chat_template.jinja", "{}");
+  for (const char* name :
+       {"model.safetensors", "config.json", "tokenizer_config.json",
+        "generation_config.json", "chat_template.jinja"}) {
+    SCOPED_TRACE(name);
+    const std::string bytes = ReadFile(model / name);
+    refuse(model, model / name);
+    refuse(model / "model.safetensors", model / name);
+    EXPECT_EQ(ReadFile(model / name), bytes);
+  }
+  WriteFile(model / "tokenizer.json", "{}");
+  refuse(model, model / "tokenizer.json");
   EXPECT_EQ(ReadFile(directory / "a.gguf"), before);
 }
 

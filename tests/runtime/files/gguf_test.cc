@@ -2,6 +2,7 @@
 #include "runtime/files/gguf.h"
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -199,6 +200,21 @@ TEST_F(GgufTest, IsKnownByItsFirstBytes) {
   EXPECT_TRUE(IsGguf(directory_.Write("a", "GGUF")));
   EXPECT_FALSE(IsGguf(directory_.Write("b", "GGU")));
   EXPECT_FALSE(IsGguf(directory_.Write("c", "XGGUF")));
+}
+
+// The file has room for it, though it takes none on the disk.
+TEST_F(GgufTest, TextOfMoreThanAGibibyteIsRefused) {
+  std::string bytes("GGUF\3\0\0\0", 8);
+  for (const std::uint64_t number :
+       {std::uint64_t{0}, std::uint64_t{1}, (std::uint64_t{1} << 30) + 1}) {
+    bytes.append(reinterpret_cast<const char*>(&number), sizeof number);
+  }
+  const auto path = directory_.Write("x.gguf", bytes);
+  std::filesystem::resize_file(path, std::uint64_t{1} << 31);
+  const auto thrown = ErrorOf([&] { (void)ReadGguf(path); });
+  EXPECT_EQ(thrown.code, ErrorCode::kMalformed);
+  EXPECT_NE(thrown.message.find("1073741825 bytes"), std::string::npos)
+      << thrown.message;
 }
 
 }  // namespace

@@ -84,15 +84,16 @@ TEST(InputFile, NoticesAFileThatShrinks) {
   EXPECT_NE(thrown.message.find("shrank"), std::string::npos);
 }
 
-TEST(InputFile, MovesItsDescriptor) {
+TEST(IsThere, IsFalseOnlyForWhatIsAbsent) {
   const TemporaryDirectory directory;
-  InputFile a(directory.Write("a", "aaa"));
-  InputFile b(std::move(a));
-  EXPECT_EQ(AsText(b.Read(0, 3)), "aaa");
-  InputFile c(directory.Write("c", "c"));
-  c = std::move(b);
-  EXPECT_EQ(AsText(c.Read(0, 3)), "aaa");
-  EXPECT_EQ(c.path().filename(), "a");
+  const auto path = directory.Write("f", "");
+  EXPECT_TRUE(IsThere(path));
+  EXPECT_TRUE(IsThere(path.parent_path()));
+  EXPECT_FALSE(IsThere(path.parent_path() / "g"));
+  EXPECT_FALSE(IsThere(path / "g"));
+  const auto link = path.parent_path() / "link";
+  std::filesystem::create_symlink("link", link);
+  EXPECT_TRUE(IsThere(link));
 }
 
 TEST(ReadTextFile, StopsAtItsLimit) {

@@ -1,5 +1,6 @@
 #include "runtime/files/json.h"
 
+#include <chrono>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -60,6 +61,20 @@ TEST(ParseJsonObject, BoundsDepthAndArrays) {
   EXPECT_NE(
       Complaint("{\"a\":[1,{},[],4]}", {.array_length = 3}).find("than 3"),
       std::string::npos);
+}
+
+// A parser that looks through the object around at each inner end takes
+// minutes.
+TEST(ParseJsonObject, TakesTimeInProportionToTheText) {
+  constexpr int kEntries = 50'000;
+  std::string text = "{\"a\":1";
+  for (int i = 0; i < kEntries; ++i) {
+    text += ",\"" + std::to_string(i) + R"(":{"shape":[0]})";
+  }
+  text += "}";
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(ParseJsonObject(text, "place").size(), kEntries + 1U);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
 }
 
 TEST(ReadJsonObject, NamesTheFile) {

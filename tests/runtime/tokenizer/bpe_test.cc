@@ -1,6 +1,8 @@
 #include "runtime/tokenizer/bpe.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -140,6 +142,60 @@ TEST(BpeTest, IgnoreMergesTakesAWholePieceFromTheVocabulary) {
   tokens.clear();
   BytePairEncoder(vocabulary, merges, false).Encode("abc", tokens);
   EXPECT_EQ(tokens, (std::vector<Token>{'a', 'b', 'c'}));
+}
+
+// 16 bytes that HashBytes gives `hash`, below 2^29; another for each seed.
+std::string BytesOfHash(std::uint64_t hash, std::uint64_t seed) {
+  constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15u;
+  std::uint64_t inverse = kOdd;  // of kOdd, by Newton's iteration
+  for (int i = 0; i < 6; ++i) inverse *= 2 - kOdd * inverse;
+  std::uint64_t state = ((16 * kOdd) ^ seed) * kOdd;
+  state ^= state >> 29;
+  const std::array<std::uint64_t, 2> words = {seed, state ^ (hash * inverse)};
+  std::string bytes(16, '\0');
+  std::memcpy(bytes.data(), words.data(), bytes.size());
+  EXPECT_EQ(HashBytes(bytes), hash);
+  return bytes;
+}
+
+TokenizerSpec SpecOfBytes() {
+  TokenizerSpec spec;
+  spec.file = "made-up";
+  spec.tokens_key = "tokens";
+  spec.merges_key = "merges";
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    spec.tokens.push_back({.bytes = std::string(1, static_cast<char>(byte))});
+  }
+  return spec;
+}
+
+TEST(VocabularyTest, TokensMadeToCollideAreRefused) {
+  TokenizerSpec one_slot = SpecOfBytes();
+  TokenizerSpec one_run = SpecOfBytes();
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    one_slot.tokens.push_back({.bytes = BytesOfHash(5, i)});
+    one_run.tokens.push_back({.bytes = BytesOfHash(i, i)});
+  }
+  for (const TokenizerSpec& spec : {one_slot, one_run}) {
+    testing::ExpectRefusal([&] { return Vocabulary(spec).size(); },
+                           ErrorCode::kMalformed,
+                           {"made-up: tokens", "collide"});
+  }
+}
+
+// Of tokens by number, as real lists are: none of it looks made up.
+TEST(MergesTest, AllPairsOfBytesAreNoCollision) {
+  TokenizerSpec spec = SpecOfBytes();
+  std::vector<std::string> names = testing::ByteSpellings();
+  for (unsigned left = 0; left < 256; ++left) {
+    for (unsigned right = 0; right < 256; ++right) {
+      spec.tokens.push_back(
+          {.bytes = {static_cast<char>(left), static_cast<char>(right)}});
+      spec.merges.push_back({.left = names[left], .right = names[right]});
+    }
+  }
+  const Vocabulary vocabulary(spec);
+  EXPECT_EQ(Merges(spec, vocabulary).size(), 65536U);
 }
 
 }  // namespace

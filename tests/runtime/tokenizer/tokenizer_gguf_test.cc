@@ -65,6 +65,8 @@ TEST(TokenizerGgufTest, PreTokenizerIsInferredForBitnetOnly) {
   EXPECT_EQ(MakeGgufTokenizer(SmallGguf()).description().find("inferred"),
             std::string::npos);
 
+  Value<std::string>(file, "general.architecture") = "bitnet-25";
+  EXPECT_EQ(MakeGgufTokenizer(file).Encode("hello a"), (Ids{261, 259, 260}));
   Value<std::string>(file, "general.architecture") = "llama";
   ExpectRefusal([&] { return MakeGgufTokenizer(file); },
                 ErrorCode::kUnsupported, {"small.gguf: tokenizer.ggml.pre:"});
@@ -144,6 +146,38 @@ TEST(TokenizerGgufTest, WhatIsNotKnownIsRefusedByName) {
          {"tokenizer.ggml.token_type"});
   expect(With("tokenizer.ggml.token_type", std::vector<std::int64_t>(263, 1)),
          kMalformed, {"tokenizer.ggml.token_type", "263", "264"});
+}
+
+TEST(TokenizerGgufTest, KeysThatCouldChangeAnIdAreRefused) {
+  const auto expect = [](const std::string& name, const GgufValue& value) {
+    SCOPED_TRACE(name);
+    ExpectRefusal(
+        [&] { return MakeGgufTokenizer(With("tokenizer." + name, value)); },
+        ErrorCode::kUnsupported, {"small.gguf", "tokenizer." + name});
+  };
+  for (const char* flag : {"add_space_prefix", "remove_extra_whitespaces",
+                           "add_sep_token", "add_eos_token"}) {
+    const std::string name = "ggml." + std::string(flag);
+    expect(name, true);
+    EXPECT_NO_THROW((void)MakeGgufTokenizer(With("tokenizer." + name, false)));
+  }
+  expect("ggml.normalizer.lowercase", false);
+  expect("ggml.precompiled_charsmap", std::vector<std::int64_t>{1});
+  expect("huggingface.json", std::string("{}"));
+  expect("ggml.added_tokens", std::vector<std::string>{"a"});
+}
+
+TEST(TokenizerGgufTest, KeysThatCannotChangeAnIdArePassedOver) {
+  GgufFile file = SmallGguf();
+  for (const char* name : {"padding", "unknown", "seperator", "cls", "mask",
+                           "fim_pre", "fim_suf", "fim_mid"}) {
+    file.metadata["tokenizer.ggml." + std::string(name) + "_token_id"] =
+        std::uint64_t{1};
+  }
+  file.metadata["tokenizer.ggml.scores"] = std::vector<double>(264);
+  file.metadata["tokenizer.chat_template"] = std::string("x");
+  file.metadata["tokenizer.chat_template.rag"] = std::string("y");
+  EXPECT_EQ(MakeGgufTokenizer(file).Encode("hello a"), (Ids{261, 259, 260}));
 }
 
 TEST(TokenizerGgufTest, BrokenTablesAreRefused) {

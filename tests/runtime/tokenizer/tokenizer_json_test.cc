@@ -147,6 +147,7 @@ std::vector<Refusal> Refusals() {
        kUnsupported,
        {"normalizer", "NFC"}},
       {"unknown key", set("/surprise", 1), kUnsupported, {"surprise"}},
+      {"unknown key of many lines", set("/a\nb", 1), kUnsupported, {"a\\x0ab"}},
       {"version", set("/version", "2.0"), kUnsupported, {"version", "2.0"}},
       {"model type",
        set("/model/type", "Unigram"),
@@ -378,10 +379,15 @@ TEST(TokenizerJsonTest, WhatIsNotJsonIsRefusedWithItsPlace) {
         ErrorCode::kMalformed, parts);
   };
   expect("", {"tokenizer.json", "byte"});
-  expect("{\"version\": \"1.0\",", {"byte 18"});
+  expect("{\"version\": \"1.0\",", {"byte 19"});
   expect("[]", {"tokenizer.json", "object"});
   expect("{}", {"model", "missing"});
-  expect(std::string(100000, '['), {"byte"});
+  const std::string deep(300000, '[');
+  expect(deep, {"nested deeper"});
+  expect("{\"normalizer\":" + deep + std::string(300000, ']') + "}",
+         {"nested deeper"});
+  expect(R"({"version": "1.0", "version": "1.0"})", {"'version'", "twice"});
+  expect(R"({"version": 1e999})", {"tokenizer.json: not valid JSON"});
   const std::string good = SmallTokenizerJson().dump();
   for (std::size_t size = 0; size < good.size(); size += 97) {
     expect(good.substr(0, size), {"byte"});

@@ -5,6 +5,7 @@
 
 #include <tern/tokenizer.h>
 
+#include "runtime/files/gguf_writer.h"
 #include "tests/runtime/tokenizer/fixtures.h"
 
 namespace tern {
@@ -46,6 +47,32 @@ TEST(TokenizerLoadTest, WhatIsMissingIsNamed) {
   for (const char* name : {"none", "none.gguf", "none/tokenizer.json"}) {
     ExpectRefusal([&] { return Tokenizer::Load(directory.path() / name); },
                   ErrorCode::kNotFound, {name, "no such file"});
+  }
+}
+
+TEST(TokenizerLoadTest, WhatCannotBeLookedAtIsNotTakenForAbsent) {
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "config.json"}) {
+    const TemporaryDirectory directory;
+    directory.Write("tokenizer.json",
+                    tokenizer::testing::SmallTokenizerJson().dump());
+    std::filesystem::remove(directory.path() / name);
+    std::filesystem::create_symlink(name, directory.path() / name);
+    ExpectRefusal([&] { return Tokenizer::Load(directory.path()); },
+                  ErrorCode::kIo, {name, "cannot be opened"});
+  }
+}
+
+// A GGUF file is one whatever it is called: pack writes to any name.
+TEST(TokenizerLoadTest, GgufIsKnownByItsMagic) {
+  const TemporaryDirectory directory;
+  for (const char* name : {"a.json", "a.model", "a.safetensors"}) {
+    const files::GgufFile small = tokenizer::testing::SmallGguf();
+    files::GgufWriter writer(directory.path() / name, false,
+                             {small.metadata.begin(), small.metadata.end()},
+                             {});
+    writer.Finish();
+    EXPECT_EQ(Tokenizer::Load(directory.path() / name).vocab_size(), 264u);
   }
 }
 
