@@ -18,8 +18,8 @@ constexpr std::size_t HfPackedBytes(std::size_t rows, std::size_t cols) {
 }
 
 // Fault: wrong size, code 3 in a row that exists, a scale that is negative or
-// not finite, or 0 over weights that are not 0.  `scale` is the multiplier, already turned from a divisor into
-// one where the file stores a divisor.
+// not finite, or 0 over weights that are not 0.  `scale` is the multiplier,
+// already turned from a divisor into one where the file stores a divisor.
 MaybeFault UnpackHf(std::span<const std::uint8_t> bytes, std::size_t rows,
                     std::size_t cols, float scale, TernaryMatrix& matrix);
 

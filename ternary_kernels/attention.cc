@@ -100,47 +100,41 @@ HWY_INLINE void MixValues(const float* HWY_RESTRICT weights,
 }
 
 template <class T>
-HWY_INLINE void AttendOver(const HeadCache& cache, std::size_t positions,
-                           const float* query, std::size_t queries, float scale,
-                           float* scratch, float* out) {
+HWY_INLINE void AttendOver(const HeadCache& cache, const AttendArgs& a) {
   const T* keys = static_cast<const T*>(cache.keys);
   const T* values = static_cast<const T*>(cache.values);
   const std::size_t head_dim = cache.head_dim;
-  const std::size_t padded = kernels::AttentionScratch(positions);
+  const std::size_t padded = kernels::AttentionScratch(a.positions);
   // Position by position, so that a key serves all queries while it is in L1.
-  for (std::size_t p = 0; p < positions; ++p) {
+  for (std::size_t p = 0; p < a.positions; ++p) {
     const T* key = keys + p * head_dim;
     const float key_scale = cache.key_scales ? cache.key_scales[p] : 1.0F;
-    for (std::size_t g = 0; g < queries; ++g) {
-      const float dot = Dot(query + g * head_dim, key, head_dim);
-      scratch[g * padded + p] = dot * key_scale * scale;
+    for (std::size_t g = 0; g < a.queries; ++g) {
+      const float dot = Dot(a.query + g * head_dim, key, head_dim);
+      a.scratch[g * padded + p] = dot * key_scale * a.scale;
     }
   }
-  for (std::size_t g = 0; g < queries; ++g) {
-    float* scores = scratch + g * padded;
-    for (std::size_t p = positions; p < padded; ++p) scores[p] = kPadding;
+  for (std::size_t g = 0; g < a.queries; ++g) {
+    float* scores = a.scratch + g * padded;
+    for (std::size_t p = a.positions; p < padded; ++p) scores[p] = kPadding;
     Softmax(scores, padded);
     if (cache.value_scales != nullptr) {
-      for (std::size_t p = 0; p < positions; ++p) {
+      for (std::size_t p = 0; p < a.positions; ++p) {
         scores[p] *= cache.value_scales[p];
       }
     }
-    MixValues(scores, values, positions, head_dim, out + g * head_dim);
+    MixValues(scores, values, a.positions, head_dim, a.out + g * head_dim);
   }
 }
 
-void Attend(const HeadCache& cache, std::size_t positions, const float* query,
-            std::size_t queries, float scale, float* scratch, float* out) {
+void Attend(const HeadCache& cache, const AttendArgs& args) {
   switch (cache.type) {
     case CacheType::kF32:
-      return AttendOver<float>(cache, positions, query, queries, scale, scratch,
-                               out);
+      return AttendOver<float>(cache, args);
     case CacheType::kF16:
-      return AttendOver<hwy::float16_t>(cache, positions, query, queries, scale,
-                                        scratch, out);
+      return AttendOver<hwy::float16_t>(cache, args);
     case CacheType::kQ8:
-      return AttendOver<std::int8_t>(cache, positions, query, queries, scale,
-                                     scratch, out);
+      return AttendOver<std::int8_t>(cache, args);
   }
 }
 
@@ -157,10 +151,8 @@ std::size_t AttentionScratch(std::size_t positions) {
   return (positions + kLargestVector - 1) / kLargestVector * kLargestVector;
 }
 
-void Attend(const HeadCache& cache, std::size_t positions, const float* query,
-            std::size_t queries, float scale, float* scratch, float* out) {
-  HWY_DYNAMIC_DISPATCH(Attend)
-  (cache, positions, query, queries, scale, scratch, out);
+void Attend(const HeadCache& cache, const AttendArgs& args) {
+  HWY_DYNAMIC_DISPATCH(Attend)(cache, args);
 }
 }  // namespace tern::kernels
 #endif  // HWY_ONCE

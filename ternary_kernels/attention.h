@@ -24,13 +24,20 @@ struct HeadCache {
 // Floats of scratch that Attend needs for each query.
 std::size_t AttentionScratch(std::size_t positions);
 
-// out[g] = softmax(scale * query[g] . keys) . values for the first `positions`
-// positions; query and out [queries][head_dim] are those query heads of one
-// token that share the key/value head.  scratch
-// [queries][AttentionScratch(positions)].  Each query's result depends on
-// nothing but its own arguments.  Any thread, no allocation, no exception.
-void Attend(const HeadCache& cache, std::size_t positions, const float* query,
-            std::size_t queries, float scale, float* scratch, float* out);
+// One token's query heads that share the key/value head.
+struct AttendArgs {
+  std::size_t positions = 0;     // that the token sees, itself included
+  const float* query = nullptr;  // [queries][head_dim]
+  std::size_t queries = 0;
+  float scale = 1;           // of the dot products
+  float* scratch = nullptr;  // [queries][AttentionScratch(positions)]
+  float* out = nullptr;      // [queries][head_dim]
+};
+
+// out[g] = softmax(scale * query[g] . keys) . values over the first `positions`
+// positions.  Each query's result depends on nothing but its own arguments.
+// Any thread, no allocation, no exception.
+void Attend(const HeadCache& cache, const AttendArgs& args);
 
 }  // namespace tern::kernels
 

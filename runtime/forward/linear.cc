@@ -52,9 +52,9 @@ void ForEachLayer(std::span<const Projection> layers, std::size_t begin,
 
 // Integer sums of one column range to floats; `inverse_s` undoes the
 // quantisation of the activations.  Blocks add up, so y starts at zero there.
-void Scale(const TernaryWeights& w, const RowRange& rows, std::size_t block,
-           std::size_t num_blocks, const std::int32_t* sums, float inverse_s,
-           float* y) {
+void Scale(const RowRange& rows, std::size_t block, std::size_t num_blocks,
+           const std::int32_t* sums, float inverse_s, float* y) {
+  const TernaryWeights& w = rows.layer->w->ternary;
   const std::size_t size = rows.end - rows.begin;
   switch (w.group) {
     case packing::ScaleGroup::kMatrix:
@@ -111,8 +111,7 @@ void MatVecRows(const RowRange& rows, std::size_t tokens,
       kernels::MatVec(w.View(), s.tables.data() + t * table_bytes, rows.begin,
                       rows.end, b * cols, std::min((b + 1) * cols, w.cols),
                       sums);
-      Scale(w.ternary, rows, b, num_blocks, sums, 1.0F / s.q_scales.data()[t],
-            y);
+      Scale(rows, b, num_blocks, sums, 1.0F / s.q_scales.data()[t], y);
     }
   }
 }
@@ -136,7 +135,7 @@ void MatMulRows(const RowRange& rows, std::size_t first_token,
     args.col_end = std::min((b + 1) * cols, w.cols);
     kernels::MatMul(w.View(), args, scratch);
     for (std::size_t t = 0; t < tokens; ++t) {
-      Scale(w.ternary, rows, b, num_blocks, sums + t * args.sums_stride,
+      Scale(rows, b, num_blocks, sums + t * args.sums_stride,
             1.0F / s.q_scales.data()[first_token + t],
             rows.layer->y + (first_token + t) * w.rows);
     }

@@ -85,10 +85,14 @@ void AttendTokens(const ForwardPass& pass, std::size_t layer,
                     const std::size_t h = item % c.num_kv_heads;
                     const std::size_t head =
                         t * QuerySize(c) + h * group * c.head_dim;
-                    kernels::Attend(pass.cache.Head(layer, h), position + t + 1,
-                                    work.q.data() + head, group, scale,
-                                    work.scores.data() + thread * scores_size,
-                                    work.att.data() + head);
+                    kernels::AttendArgs args;
+                    args.positions = position + t + 1;
+                    args.query = work.q.data() + head;
+                    args.queries = group;
+                    args.scale = scale;
+                    args.scratch = work.scores.data() + thread * scores_size;
+                    args.out = work.att.data() + head;
+                    kernels::Attend(pass.cache.Head(layer, h), args);
                   });
 }
 

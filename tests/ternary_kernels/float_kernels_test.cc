@@ -313,8 +313,8 @@ TEST_P(FloatKernels, AttendEqualsPlainLoopsForEveryCacheType) {
       std::vector<float> scratch(2 * AttentionScratch(positions));
       std::vector<float> out(2 * dim);
       const auto check = [&](const HeadCache& cache, double tolerance) {
-        Attend(cache, positions, q.data(), 2, scale, scratch.data(),
-               out.data());
+        Attend(cache,
+               {positions, q.data(), 2, scale, scratch.data(), out.data()});
         for (std::size_t g = 0; g < 2; ++g) {
           const std::vector<float> query(
               q.begin() + static_cast<std::ptrdiff_t>(g * dim),
@@ -356,8 +356,8 @@ TEST_P(FloatKernels, AttendSurvivesLargeScores) {
   const std::vector<float> v = {1, 2, 3, 4};
   std::vector<float> scratch(AttentionScratch(2));
   std::vector<float> out(2);
-  Attend({CacheType::kF32, k.data(), v.data(), nullptr, nullptr, 2}, 2,
-         q.data(), 1, 1.0F, scratch.data(), out.data());
+  Attend({CacheType::kF32, k.data(), v.data(), nullptr, nullptr, 2},
+         {2, q.data(), 1, 1.0F, scratch.data(), out.data()});
   EXPECT_EQ(out, (std::vector<float>{1, 2}));
 }
 
