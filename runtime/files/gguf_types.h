@@ -14,6 +14,23 @@
 
 namespace tern::files {
 
+// The numbers that GGUF gives to the types of its metadata values.
+enum ValueType : std::uint32_t {
+  kUint8 = 0,
+  kInt8 = 1,
+  kUint16 = 2,
+  kInt16 = 3,
+  kUint32 = 4,
+  kInt32 = 5,
+  kFloat32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9,
+  kUint64 = 10,
+  kInt64 = 11,
+  kFloat64 = 12,
+};
+
 // kOther for a number that tern does not read.
 StoredType GgufStoredType(std::uint32_t number);
 

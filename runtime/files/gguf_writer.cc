@@ -24,19 +24,6 @@ static_assert(std::endian::native == std::endian::little,
 
 constexpr std::uint64_t kAlignment = 32;  // GGUF's default
 
-// Numbers of the types of metadata values.
-enum class ValueType : std::uint32_t {
-  kUint32 = 4,
-  kInt32 = 5,
-  kFloat32 = 6,
-  kBool = 7,
-  kString = 8,
-  kArray = 9,
-  kUint64 = 10,
-  kInt64 = 11,
-  kFloat64 = 12,
-};
-
 std::uint64_t Padding(std::uint64_t size) {
   return (kAlignment - size % kAlignment) % kAlignment;
 }
