@@ -31,6 +31,10 @@ struct TernaryWeights {
   packing::ScaleGroup group = packing::ScaleGroup::kMatrix;
   std::size_t block = 0;      // columns a scale covers if group is kBlock
   std::vector<float> scales;  // as in packing::TernaryMatrix
+
+  [[nodiscard]] std::uint64_t bytes() const {
+    return tiles.bytes() + scales.size() * sizeof(float);
+  }
 };
 
 // One linear layer, W [rows][cols]: ternary or dense.
@@ -40,36 +44,37 @@ struct Linear {
   bool is_ternary = false;
   TernaryWeights ternary;
   DenseMatrix dense;
+  std::vector<float> input_norm;  // [cols], an RMSNorm of its own, or empty
 
   [[nodiscard]] kernels::TernaryView View() const {
     return {ternary.tiles.data(), rows, cols};
   }
   [[nodiscard]] std::uint64_t bytes() const {
-    return is_ternary
-               ? ternary.tiles.bytes() + ternary.scales.size() * sizeof(float)
-               : dense.data.bytes();
+    return input_norm.size() * sizeof(float) +
+           (is_ternary ? ternary.bytes() : dense.data.bytes());
   }
 };
 
 struct LayerWeights {
-  std::vector<float> attn_norm;      // [hidden]
-  Linear q, k, v;                    // [heads or kv_heads * head_dim][hidden]
-  std::vector<float> attn_sub_norm;  // [heads * head_dim]
+  std::vector<float> attn_norm;       // [hidden]
+  Linear q, k, v;                     // [heads or kv_heads * head_dim][hidden]
+  std::vector<float> q_norm, k_norm;  // [head_dim], or empty
+  std::vector<float> attn_sub_norm;   // [heads * head_dim], or empty
   Linear o;                          // [hidden][heads * head_dim]
   std::vector<float> ffn_norm;       // [hidden]
   Linear gate, up;                   // [ffn][hidden]
-  std::vector<float> ffn_sub_norm;   // [ffn]
+  std::vector<float> ffn_sub_norm;   // [ffn], or empty
   Linear down;                       // [hidden][ffn]
 };
 
 class Weights {
  public:
-  DenseMatrix embedding;  // [vocab][hidden]
-  DenseMatrix head;       // [vocab][hidden]; empty if tied to the embedding
+  Linear embedding;  // [vocab][hidden]
+  Linear head;       // [vocab][hidden]; no rows if tied to the embedding
   std::vector<LayerWeights> layers;
   std::vector<float> output_norm;  // [hidden]
 
-  [[nodiscard]] const DenseMatrix& Head() const {
+  [[nodiscard]] const Linear& Head() const {
     return head.rows != 0 ? head : embedding;
   }
 };

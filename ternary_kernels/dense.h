@@ -13,10 +13,14 @@
 
 namespace tern::kernels {
 
-enum class DenseType { kF32, kF16, kBf16, kQ8_0 };
+// kInt8x16: blocks of 16 weights in 20 bytes, a float32 scale and 16 int8,
+// which is what ggml's Q6_K means after its scales are multiplied out
+// (packing/q6_k.h).
+enum class DenseType { kF32, kF16, kBf16, kQ8_0, kInt8x16 };
 
 // Not owned.  Row-major W [rows][cols]; rows follow each other without gaps.
-// Q8_0 rows are blocks of 34 bytes (packing/q8_0.h) and cols a multiple of 32.
+// Q8_0 rows are blocks of 34 bytes (packing/q8_0.h) and cols a multiple of 32;
+// for kInt8x16 cols is a multiple of 16.
 struct DenseView {
   DenseType type = DenseType::kF32;
   const std::uint8_t* data = nullptr;

@@ -21,6 +21,10 @@ void RmsNorm(const float* x, const float* weight, std::size_t size, float eps,
 void SquaredReluGate(const float* gate, const float* up, std::size_t size,
                      float* out);
 
+// out[i] = gate[i] / (1 + exp(-gate[i])) * up[i]: SwiGLU (Shazeer 2020, arXiv
+// 2002.05202).  NaN stays NaN.  out may be gate.
+void SiluGate(const float* gate, const float* up, std::size_t size, float* out);
+
 // x[i] += y[i]
 void AddTo(const float* y, std::size_t size, float* x);
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,9 +23,10 @@ namespace tern::checkpoint {
 
 // What the bytes of a linear layer are.
 enum class LinearKind {
-  kTernary,  // codes and scales: I2_S, TQ2_0, Hugging Face packed
-  kMaster,   // floats to be ternarised by absmean (quantization_mode online)
-  kDense,    // floats that are the weights
+  kTernary,   // codes and scales: I2_S, TQ2_0, Hugging Face packed, ...
+  kMaster,    // floats to be ternarised by absmean (quantization_mode online)
+  kUnpacked,  // floats that are -s, 0 and +s already (packing/unpacked.h)
+  kDense,     // floats that are the weights
 };
 
 // One linear layer, W [rows][cols].
@@ -33,22 +35,32 @@ struct LinearSource {
   std::size_t rows = 0;
   std::size_t cols = 0;
   files::StoredTensor weight;
-  // Hugging Face packed only: the tensor `weight_scale`, one element.  It is
-  // the multiplier itself (linear_class autobitlinear) or, with
-  // scale_is_divisor, its reciprocal (bitlinear).
+  // A scale of its own, one element: `weight_scale` of Hugging Face packed
+  // weights, `.scale` of GGUF architecture bitnet.  It is a multiplier of all
+  // weights or, with scale_is_divisor (linear_class bitlinear), its reciprocal.
   std::optional<files::StoredTensor> scale;
   bool scale_is_divisor = false;
+  // Not 0: the rows of this many heads are stored in the order of interleaved
+  // rotary pairs (GGUF architecture llama, q and k); ReadLinear and ReadDense
+  // give them in that of halves, which the forward pass rotates.
+  std::size_t interleaved_heads = 0;
+  I2SLayout i2s_layout = I2SLayout::kA;  // if the type is I2_S
+  // An RMSNorm of the layer's input, its own (Falcon-E): [cols].
+  std::optional<files::StoredTensor> input_norm;
 };
 
 struct LayerSource {
-  files::StoredTensor attn_norm;      // [hidden]
-  LinearSource q, k, v;               // [heads * head_dim or kv][hidden]
-  files::StoredTensor attn_sub_norm;  // [heads * head_dim]
-  LinearSource o;                     // [hidden][heads * head_dim]
-  files::StoredTensor ffn_norm;       // [hidden]
-  LinearSource gate, up;              // [ffn][hidden]
-  files::StoredTensor ffn_sub_norm;   // [ffn]
-  LinearSource down;                  // [hidden][ffn]
+  files::StoredTensor attn_norm;  // [hidden]
+  LinearSource q, k, v;           // [heads * head_dim or kv][hidden]
+  // [head_dim], if config.head_norms
+  std::optional<files::StoredTensor> q_norm, k_norm;
+  // [heads * head_dim], if config.sub_norms
+  std::optional<files::StoredTensor> attn_sub_norm;
+  LinearSource o;                // [hidden][heads * head_dim]
+  files::StoredTensor ffn_norm;  // [hidden]
+  LinearSource gate, up;         // [ffn][hidden]
+  std::optional<files::StoredTensor> ffn_sub_norm;  // [ffn], as attn_sub_norm
+  LinearSource down;                                // [hidden][ffn]
 };
 
 struct Checkpoint {
@@ -58,10 +70,16 @@ struct Checkpoint {
   std::set<std::filesystem::path> files;
   std::string format;  // "GGUF v3", "Hugging Face, packed bitnet", ...
   ModelConfig config;
-  files::StoredTensor embedding;            // [vocab][hidden]
-  std::optional<files::StoredTensor> head;  // [vocab][hidden], if not tied
+  LinearSource embedding;                   // [vocab][hidden]
+  std::optional<LinearSource> head;         // [vocab][hidden], if not tied
   files::StoredTensor output_norm;          // [hidden]
   std::vector<LayerSource> layers;          // [num_layers]
+};
+
+// What the files do not say, or say wrongly (LoadOptions).
+struct OpenOptions {
+  std::optional<InputType> input_type;
+  I2SLayout i2s_layout = I2SLayout::kA;
 };
 
 // Opens a GGUF file, a Hugging Face directory or a .safetensors file beside its
@@ -69,14 +87,20 @@ struct Checkpoint {
 // right shape and a type that can be read, and there is no tensor and no
 // setting that would change the result and is not understood; otherwise throws
 // Error saying which and what to do.
-Checkpoint Open(const std::filesystem::path& path);
+Checkpoint Open(const std::filesystem::path& path,
+                const OpenOptions& options = {});
 
 // What ReadLinear takes at most: the stored bytes or floats, and the codes.
 std::uint64_t ReadLinearBytes(const LinearSource& source);
 
-// The canonical form of a kTernary or kMaster layer.  Throws Error naming the
-// tensor for code 3, bad scales, weights that are not finite.
+// The canonical form of a layer that is not kDense, rows in the order of rotary
+// halves.  Throws Error naming the tensor for code 3, bad scales, weights that
+// are not finite, and kUnpacked weights that are not ternary after all.
 packing::TernaryMatrix ReadLinear(const LinearSource& source);
+
+// The stored bytes of a kDense layer, rows in the order of rotary halves.
+// Throws Error for values that are not finite.
+void ReadDense(const LinearSource& source, std::span<std::uint8_t> bytes);
 
 }  // namespace tern::checkpoint
 

@@ -19,8 +19,16 @@ enum class StoredType {
   kBf16,  // plain floats
   kU8,    // bytes: packed ternary in Hugging Face layout
   kQ8_0,  // ggml blocks of 32
-  kI2S,
-  kTq2_0,  // ternary, packing/i2_s.h and tq2_0.h
+  kQ4_0,
+  kQ6K,  // ggml blocks of 256
+  kI2S,  // ternary: one file of packing/ for each
+  kTq1_0,
+  kTq2_0,
+  kQ2_0,    // blocks of 64
+  kPq2_0,   // the same in blocks of 128
+  kPtq1_0,  // blocks of 128
+  kIq1Bn,
+  kIq2Bn,
   kOther,  // named by type_name, cannot be read
 };
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <tern/error.h>
 #include <tern/tokenizer.h>
@@ -21,13 +22,32 @@ namespace tern {
 // gives fluent nonsense.
 enum class Activation {
   kSquaredRelu,  // relu(x)^2: architecture bitnet-b1.58, hidden_act relu2
+  kSilu,         // x / (1 + exp(-x)): bitnet, llama, qwen3
 };
+
+// What a ternary layer makes of its input before it adds and subtracts.
+enum class InputType {
+  kInt8,   // rounded to int8 with one scale a token, as b1.58 models are trained
+  kFloat,  // taken as it is: models whose weights alone are ternary
+};
+
+// The order of the codes in a GGUF tensor of type I2_S, which the file does not
+// tell (packing/README.md): published files have kA.
+enum class I2SLayout { kA, kB, kC };
 
 // What the layers look like.  Sizes are counts of floats unless said otherwise.
 struct ModelConfig {
-  std::string architecture;  // tern's name of it: "bitnet-b1.58"
-  std::string name;          // the file's own name for the model, or ""
+  // tern's name of it: "bitnet-b1.58", "bitnet", "llama" or "qwen3".
+  std::string architecture;
+  std::string name;  // the file's own name for the model, or ""
   Activation activation = Activation::kSquaredRelu;
+  InputType input_type = InputType::kInt8;  // of the ternary layers
+  // RMSNorms beyond the two of every layer: before o_proj and down_proj
+  // (bitnet), of each head of q and k before their rotation (qwen3), before
+  // each projection (Falcon-E).
+  bool sub_norms = false;
+  bool head_norms = false;
+  bool projection_norms = false;
   std::size_t hidden_size = 0;  // width of the residual stream
   std::size_t num_layers = 0;
   std::size_t ffn_size = 0;      // width inside the feed-forward block
@@ -37,11 +57,19 @@ struct ModelConfig {
   std::size_t vocab_size = 0;    // rows of the embedding, padding included
   std::size_t max_context = 0;   // positions the model was trained for
   float rope_theta = 0;          // base of the rotary frequencies
+  // [head_dim / 2], radians a position, where they are not
+  // rope_theta^(-2i / head_dim): scaled rotary positions.  Empty otherwise.
+  std::vector<float> rope_frequencies;
+  float rope_magnitude = 1;  // factor of the cosines and sines (YaRN)
   float norm_eps = 0;
+  float projection_norm_eps = 0;  // of projection_norms
   bool tied_head = false;  // output head = embedding
 };
 
 struct LoadOptions {
+  // Instead of what the files say, or imply.
+  std::optional<InputType> input_type;
+  I2SLayout i2s_layout = I2SLayout::kA;
   // 0: as many as the process may use.
   int num_threads = 0;
   // Called now and then from the loading thread with a fraction in 0..1.
