@@ -53,10 +53,10 @@ inline constexpr size_t kTokens = 16;
 // holds one sum of each token.
 inline constexpr size_t kSlots = 0xAA + 1;
 // A pass adds the tables of this many tiles; it divides kFloatBlockGroups.
-inline constexpr size_t kPassTiles = 4;
+inline constexpr size_t kPassTiles = 8;
 // Rows that share the building of a table.
-inline constexpr size_t kRowsAtOnce = 1024;
-inline constexpr size_t kTableLanes = kSlots * kTokens + 16;
+inline constexpr size_t kRowsAtOnce = 2048;
+inline constexpr size_t kTableLanes = kSlots * kTokens + 224;
 
 using DT = hn::CappedTag<float, kTokens>;
 using VT = hn::Vec<DT>;
@@ -88,15 +88,43 @@ inline Scratch Carve(void* scratch, size_t rows) {
           block + RowsAtOnce(rows) * kTokens};
 }
 
+// columns[column][token] = x[token][column] of four tokens and four columns.
+HWY_INLINE void Transpose(const float* HWY_RESTRICT x, size_t x_stride,
+                          float* HWY_RESTRICT columns) {
+  const hn::FixedTag<float, 4> d;
+  const hn::FixedTag<uint64_t, 2> d64;
+  const auto v0 = hn::LoadU(d, x);
+  const auto v1 = hn::LoadU(d, x + x_stride);
+  const auto v2 = hn::LoadU(d, x + 2 * x_stride);
+  const auto v3 = hn::LoadU(d, x + 3 * x_stride);
+  const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, v0, v1));
+  const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, v2, v3));
+  const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, v0, v1));
+  const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, v2, v3));
+  const auto store = [&](hn::Vec<decltype(d64)> v, size_t column) HWY_ATTR {
+    hn::Store(hn::BitCast(d, v), d, columns + column * kTokens);
+  };
+  store(hn::InterleaveLower(d64, low01, low23), 0);
+  store(hn::InterleaveUpper(d64, low01, low23), 1);
+  store(hn::InterleaveLower(d64, high01, high23), 2);
+  store(hn::InterleaveUpper(d64, high01, high23), 3);
+}
+
 // columns[column of the tile][token] = x, 0 beyond the last token and column.
 inline void LoadColumns(const FloatMatMulArgs& args, size_t col,
                         float* HWY_RESTRICT columns) {
-  std::fill(columns, columns + packing::kTileCols * kTokens, 0.0F);
   const size_t cols = std::min(packing::kTileCols, args.col_end - col);
-  for (size_t t = 0; t < args.tokens; ++t) {
-    const float* x = args.x + t * args.x_stride + col;
-    for (size_t c = 0; c < cols; ++c) {
-      columns[c * kTokens + t] = x[c];
+  const float* x = args.x + col;
+  size_t t = 0;
+  if (cols == packing::kTileCols) {
+    for (; t + 4 <= args.tokens; t += 4) {
+      Transpose(x + t * args.x_stride, args.x_stride, columns + t);
+    }
+  }
+  for (; t < kTokens; ++t) {
+    for (size_t c = 0; c < packing::kTileCols; ++c) {
+      const bool inside = t < args.tokens && c < cols;
+      columns[c * kTokens + t] = inside ? x[t * args.x_stride + c] : 0.0F;
     }
   }
 }
