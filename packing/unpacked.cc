@@ -155,8 +155,9 @@ MaybeFault UnpackFloats(std::span<const float> weights, std::size_t rows,
   for (std::size_t r = 0; r < rows; ++r) {
     const std::span<const float> row = weights.subspan(r * cols, cols);
     const std::optional<std::size_t> column = FindFault(row, sizes);
-    if (column.has_value())
+    if (column.has_value()) {
       return NotTernary(weights, cols, r * cols + *column);
+    }
     FillCodes(row, matrix.codes.data() + r * row_bytes);
   }
   matrix.group = ScaleGroup::kBlock;
