@@ -1,14 +1,16 @@
-// The permutation that I2_S, TQ2_0 and the Hugging Face layout have in common,
-// for the readers and writers of this folder only.
+// The permutation that I2_S, TQ2_0, IQ2_BN and the Hugging Face layout have in
+// common, for the readers and writers of this folder only.
 //
-// All three spread 128 codes over 32 bytes so that byte p holds codes from four
-// runs of 32: slot s (bits 2s, 2s+1) of byte p is code p of run s.  The
+// All spread 128 codes over 32 bytes so that byte p holds codes from four runs
+// of 32 (or 64 over 16, which is the same twice): slot s (bits 2s, 2s+1) of
+// byte p is code p of run s.  The
 // canonical form (ternary_matrix.h) wants each run to itself, four neighbours
 // in a byte.  Both are matrix transpositions, done here on 64-bit words without
 // a look at any single code: about 80 operations for 128 codes.
 #ifndef TERN_PACKING_INTERLEAVE_H_
 #define TERN_PACKING_INTERLEAVE_H_
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -89,6 +91,61 @@ inline std::uint64_t CodeThrees(std::uint64_t codes) {
 inline std::uint64_t CodeThrees(const Runs& runs) {
   return CodeThrees(runs[0]) | CodeThrees(runs[1]) | CodeThrees(runs[2]) |
          CodeThrees(runs[3]);
+}
+
+// Blocks of 64 codes in 16 bytes, four runs of 16 each, run 0 in slot 0, or in
+// slot 3 if `high_first`: all blocks of `from` [bytes] in canonical order to
+// `codes` [bytes].  bytes is a multiple of 16.  Not zero if there was a code 3.
+inline std::uint64_t UnpackShortBlocks(const std::uint8_t* from,
+                                       std::size_t bytes, bool high_first,
+                                       std::uint8_t* codes) {
+  std::uint64_t threes = 0;
+  for (std::size_t b = 0; b < bytes; b += kInterleavedBytes) {
+    const std::size_t count = std::min(bytes - b, kInterleavedBytes);
+    std::array<std::uint8_t, kInterleavedBytes> pair;
+    pair.fill(kZeroCodes);  // the last block may be alone
+    std::memcpy(pair.data(), from + b, count);
+    const Runs runs = SplitRuns(pair.data());
+    threes |= CodeThrees(runs);
+    // The low half of a run is the first block's, the high half the second's.
+    std::array<std::uint32_t, 8> in_order;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const std::uint64_t run = runs[high_first ? 3 - i : i];
+      in_order[i] = static_cast<std::uint32_t>(run);
+      in_order[4 + i] = static_cast<std::uint32_t>(run >> 32);
+    }
+    std::memcpy(codes + b, in_order.data(), count);
+  }
+  return threes;
+}
+
+// One packed row `from` [cols], a byte for each column with slot s for the
+// output row rows[s] [RowBytes(cols)], which is null for a row that does not
+// exist.  Not zero if an existing row has a code 3.
+inline std::uint64_t UnpackFourRows(const std::uint8_t* from, std::size_t cols,
+                                    const std::array<std::uint8_t*, 4>& rows) {
+  std::uint64_t threes = 0;
+  for (std::size_t c = 0; c < cols; c += kInterleavedBytes) {
+    const std::size_t count = std::min(cols - c, kInterleavedBytes);
+    std::array<std::uint8_t, kInterleavedBytes> tail;
+    const std::uint8_t* bytes = from + c;
+    if (count < kInterleavedBytes) {  // the end of a row: pad with zeros
+      tail.fill(kZeroCodes);
+      std::memcpy(tail.data(), bytes, count);
+      bytes = tail.data();
+    }
+    const Runs runs = SplitRuns(bytes);
+    for (std::size_t s = 0; s < 4; ++s) {
+      if (rows[s] == nullptr) continue;
+      threes |= CodeThrees(runs[s]);
+      if (count == kInterleavedBytes) {
+        std::memcpy(rows[s] + c / 4, &runs[s], 8);  // of known size: one store
+      } else {
+        std::memcpy(rows[s] + c / 4, &runs[s], (count + 3) / 4);
+      }
+    }
+  }
+  return threes;
 }
 
 }  // namespace tern::packing

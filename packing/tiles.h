@@ -36,6 +36,16 @@ constexpr std::size_t TilesBytes(std::size_t rows, std::size_t cols) {
   return PaddedRows(rows) * (PaddedCols(cols) / 4);
 }
 
+// The code of one weight.
+inline unsigned TileCode(const std::uint8_t* tiles, std::size_t cols,
+                         std::size_t row, std::size_t col) {
+  const std::size_t groups = PaddedCols(cols) / kTileCols;
+  const std::size_t tile = row / kTileRows * groups + col / kTileCols;
+  return (tiles[tile * kTileBytes + row % kTileRows] >>
+          (2 * (col % kTileCols))) &
+         3U;
+}
+
 // Fills the tiles of rows [row_begin, row_end) of `matrix`; row_begin is a
 // multiple of 64, row_end too or matrix.rows.  `tiles` [TilesBytes] is that of
 // the whole matrix.  Row ranges may be filled by different threads at once.

@@ -26,8 +26,9 @@ constexpr std::size_t Tq2Bytes(std::size_t rows, std::size_t cols) {
 MaybeFault UnpackTq2(std::span<const std::uint8_t> bytes, std::size_t rows,
                      std::size_t cols, TernaryMatrix& matrix);
 
-// Fault: cols not a multiple of 256, scales of another block than 256 columns
-// (one for each row or matrix is fine), a scale that f16 cannot hold exactly.
+// Fault: cols not a multiple of 256, scales for blocks of columns that are no
+// multiple of 256 (one for each row or matrix is fine), a scale that f16 cannot
+// hold exactly.
 MaybeFault PackTq2(const TernaryMatrix& matrix,
                    std::vector<std::uint8_t>& bytes);
 

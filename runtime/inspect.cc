@@ -23,10 +23,12 @@
 #include "packing/ternary_matrix.h"
 #include "packing/tiles.h"
 #include "runtime/checkpoint/checkpoint.h"
+#include "runtime/checkpoint/tensor_table.h"
 #include "runtime/files/gguf.h"
 #include "runtime/files/input_file.h"
 #include "runtime/files/json.h"
 #include "runtime/files/safetensors.h"
+#include "runtime/load_weights.h"
 #include "runtime/memory.h"
 #include "runtime/out_of_memory.h"
 
@@ -39,7 +41,6 @@ using checkpoint::LayerSource;
 using checkpoint::LinearKind;
 using checkpoint::LinearSource;
 using files::StoredTensor;
-using files::StoredType;
 
 constexpr std::size_t kShownElements = 6;  // of an array
 constexpr const char* kMemoryAdvice = "free some memory";
@@ -291,21 +292,32 @@ void InspectNorm(const StoredTensor& norm, MemoryReport& memory,
   memory.norm_bytes += norm.ElementCount() * sizeof(float);
 }
 
+// Adds what it will take in memory to `ternary` or `dense`.
+void InspectLinear(const LinearSource& linear, std::uint64_t& ternary,
+                   std::uint64_t& dense, Inspection& inspection) {
+  if (linear.kind == LinearKind::kDense) {
+    InspectFloats(linear.weight, inspection);
+    dense += DenseBytes(linear);
+  } else {
+    ternary += packing::TilesBytes(linear.rows, linear.cols) +
+               InspectTernary(linear, inspection) * sizeof(float);
+  }
+}
+
 void InspectLayer(const LayerSource& layer, MemoryReport& memory,
                   Inspection& inspection) {
-  for (const StoredTensor* norm : {&layer.attn_norm, &layer.attn_sub_norm,
-                                   &layer.ffn_norm, &layer.ffn_sub_norm}) {
-    InspectNorm(*norm, memory, inspection);
+  InspectNorm(layer.attn_norm, memory, inspection);
+  InspectNorm(layer.ffn_norm, memory, inspection);
+  for (const auto* norm : {&layer.q_norm, &layer.k_norm, &layer.attn_sub_norm,
+                           &layer.ffn_sub_norm}) {
+    if (*norm) InspectNorm(**norm, memory, inspection);
   }
   for (const LinearSource* linear : {&layer.q, &layer.k, &layer.v, &layer.o,
                                      &layer.gate, &layer.up, &layer.down}) {
-    if (linear->kind == LinearKind::kDense) {
-      InspectFloats(linear->weight, inspection);
-      memory.dense_bytes += linear->weight.bytes;
-    } else {
-      memory.ternary_bytes +=
-          packing::TilesBytes(linear->rows, linear->cols) +
-          InspectTernary(*linear, inspection) * sizeof(float);
+    InspectLinear(*linear, memory.ternary_bytes, memory.dense_bytes,
+                  inspection);
+    if (linear->input_norm) {
+      InspectNorm(*linear->input_norm, memory, inspection);
     }
   }
 }
@@ -316,11 +328,11 @@ void InspectModel(const Checkpoint& model, const InspectOptions& options,
   memory.context_length = options.context_length != 0
                               ? options.context_length
                               : model.config.max_context;
-  InspectFloats(model.embedding, inspection);
-  memory.embedding_bytes = model.embedding.bytes;
+  InspectLinear(model.embedding, memory.embedding_bytes,
+                memory.embedding_bytes, inspection);
   if (model.head) {
-    InspectFloats(*model.head, inspection);
-    memory.embedding_bytes += model.head->bytes;
+    InspectLinear(*model.head, memory.embedding_bytes, memory.embedding_bytes,
+                  inspection);
   }
   InspectNorm(model.output_norm, memory, inspection);
   for (const LayerSource& layer : model.layers) {
@@ -340,9 +352,9 @@ void InspectModel(const Checkpoint& model, const InspectOptions& options,
 void InspectLooseTensors(const files::TensorMap& tensors,
                          Inspection& inspection) {
   for (const auto& [name, tensor] : tensors) {
-    const bool is_ternary =
-        tensor.type == StoredType::kI2S || tensor.type == StoredType::kTq2_0;
-    if (!is_ternary || tensor.shape.size() != 2) continue;
+    if (!checkpoint::IsTernary(tensor.type) || tensor.shape.size() != 2) {
+      continue;
+    }
     LinearSource source;
     source.kind = LinearKind::kTernary;
     source.rows = tensor.shape[0];

@@ -119,6 +119,24 @@ HWY_NOINLINE inline void AddScaledOnTarget(const int32_t* HWY_RESTRICT sums,
   }
 }
 
+HWY_NOINLINE inline void ScaleFloatsOnTarget(const float* HWY_RESTRICT sums,
+                                             size_t size, float multiplier,
+                                             float* HWY_RESTRICT y) {
+  for (size_t i = 0; i < size; ++i) y[i] = sums[i] * multiplier;
+}
+
+HWY_NOINLINE inline void ScaleFloatsByRowOnTarget(
+    const float* HWY_RESTRICT sums, const float* HWY_RESTRICT scales,
+    size_t size, float* HWY_RESTRICT y) {
+  for (size_t i = 0; i < size; ++i) y[i] = sums[i] * scales[i];
+}
+
+HWY_NOINLINE inline void AddScaledFloatsOnTarget(
+    const float* HWY_RESTRICT sums, const float* HWY_RESTRICT scales,
+    size_t scale_stride, size_t size, float* HWY_RESTRICT y) {
+  for (size_t i = 0; i < size; ++i) y[i] += sums[i] * scales[i * scale_stride];
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace tern::kernels

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ternary_kernels/float_sums.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ternary_kernels/activations.cc"
 #include <hwy/foreach_target.h>
@@ -18,6 +20,9 @@ HWY_EXPORT(QuantizeOnTarget);
 HWY_EXPORT(ScaleOnTarget);
 HWY_EXPORT(ScaleByRowOnTarget);
 HWY_EXPORT(AddScaledOnTarget);
+HWY_EXPORT(ScaleFloatsOnTarget);
+HWY_EXPORT(ScaleFloatsByRowOnTarget);
+HWY_EXPORT(AddScaledFloatsOnTarget);
 
 }  // namespace
 
@@ -40,6 +45,22 @@ void AddScaledSums(const std::int32_t* sums, const float* scales,
                    float* y) {
   HWY_DYNAMIC_DISPATCH(AddScaledOnTarget)
   (sums, scales, scale_stride, size, multiplier, y);
+}
+
+void ScaleFloatSums(const float* sums, std::size_t size, float multiplier,
+                    float* y) {
+  HWY_DYNAMIC_DISPATCH(ScaleFloatsOnTarget)(sums, size, multiplier, y);
+}
+
+void ScaleFloatSumsByRow(const float* sums, const float* scales,
+                         std::size_t size, float* y) {
+  HWY_DYNAMIC_DISPATCH(ScaleFloatsByRowOnTarget)(sums, scales, size, y);
+}
+
+void AddScaledFloatSums(const float* sums, const float* scales,
+                        std::size_t scale_stride, std::size_t size, float* y) {
+  HWY_DYNAMIC_DISPATCH(AddScaledFloatsOnTarget)
+  (sums, scales, scale_stride, size, y);
 }
 
 }  // namespace tern::kernels

@@ -60,24 +60,42 @@ HWY_INLINE void Block(const T* HWY_RESTRICT w, std::size_t cols,
   }
 }
 
-// One row of Q8_0 blocks against kT tokens.
-template <std::size_t kT>
-HWY_INLINE void Q8Row(const std::uint8_t* HWY_RESTRICT w, std::size_t cols,
-                      const float* HWY_RESTRICT x, std::size_t x_stride,
-                      float* HWY_RESTRICT y, std::size_t y_stride) {
+// The two block formats: a scale and, behind it, int8.
+struct Q8Blocks {
+  static constexpr std::size_t kWeights = packing::kQ8Block;
+  static constexpr std::size_t kBytes = packing::kQ8BlockBytes;
+  static constexpr std::size_t kScaleBytes = sizeof(std::uint16_t);
+  static float Scale(const std::uint8_t* block) { return F16ToF32(block); }
+};
+struct Int8x16Blocks {
+  static constexpr std::size_t kWeights = 16;
+  static constexpr std::size_t kScaleBytes = sizeof(float);
+  static constexpr std::size_t kBytes = kScaleBytes + kWeights;
+  static float Scale(const std::uint8_t* block) {
+    float scale = 0;
+    std::memcpy(&scale, block, sizeof(scale));
+    return scale;
+  }
+};
+
+// One row of blocks against kT tokens.
+template <class Blocks, std::size_t kT>
+HWY_INLINE void BlockRow(const std::uint8_t* HWY_RESTRICT w, std::size_t cols,
+                         const float* HWY_RESTRICT x, std::size_t x_stride,
+                         float* HWY_RESTRICT y, std::size_t y_stride) {
   const DF d;
   const std::size_t lanes = hn::Lanes(d);
   VF sum[kT];
   for (VF& s : sum) s = hn::Zero(d);
-  for (std::size_t block = 0; block < cols / packing::kQ8Block; ++block) {
-    const std::uint8_t* bytes = w + block * packing::kQ8BlockBytes;
-    const VF scale = hn::Set(d, F16ToF32(bytes));
+  for (std::size_t block = 0; block < cols / Blocks::kWeights; ++block) {
+    const std::uint8_t* bytes = w + block * Blocks::kBytes;
+    const VF scale = hn::Set(d, Blocks::Scale(bytes));
     const auto* q =
-        reinterpret_cast<const std::int8_t*>(bytes + sizeof(std::uint16_t));
-    const float* in = x + block * packing::kQ8Block;
+        reinterpret_cast<const std::int8_t*>(bytes + Blocks::kScaleBytes);
+    const float* in = x + block * Blocks::kWeights;
     VF part[kT];
     for (VF& p : part) p = hn::Zero(d);
-    for (std::size_t i = 0; i < packing::kQ8Block; i += lanes) {
+    for (std::size_t i = 0; i < Blocks::kWeights; i += lanes) {
       const VF weights = LoadAsF32(d, q + i);
       for (std::size_t t = 0; t < kT; ++t) {
         part[t] =
@@ -118,18 +136,19 @@ HWY_INLINE void FloatMatMul(const DenseView& w, const DenseArgs& a) {
   for (; t < a.tokens; ++t) Rows<1>(data, w.cols, t, a);
 }
 
-HWY_INLINE void Q8MatMul(const DenseView& w, const DenseArgs& a) {
-  const std::size_t row_bytes = packing::Q8RowBytes(w.cols);
+template <class Blocks>
+HWY_INLINE void BlockMatMul(const DenseView& w, const DenseArgs& a) {
+  const std::size_t row_bytes = kernels::DenseRowBytes(w.type, w.cols);
   for (std::size_t r = a.row_begin; r < a.row_end; ++r) {
     const std::uint8_t* row = w.data + r * row_bytes;
     std::size_t t = 0;
     for (; t + kTokens <= a.tokens; t += kTokens) {
-      Q8Row<kTokens>(row, w.cols, a.x + t * a.x_stride, a.x_stride,
-                     a.y + t * a.y_stride + r, a.y_stride);
+      BlockRow<Blocks, kTokens>(row, w.cols, a.x + t * a.x_stride, a.x_stride,
+                                a.y + t * a.y_stride + r, a.y_stride);
     }
     for (; t < a.tokens; ++t) {
-      Q8Row<1>(row, w.cols, a.x + t * a.x_stride, a.x_stride,
-               a.y + t * a.y_stride + r, a.y_stride);
+      BlockRow<Blocks, 1>(row, w.cols, a.x + t * a.x_stride, a.x_stride,
+                          a.y + t * a.y_stride + r, a.y_stride);
     }
   }
 }
@@ -143,7 +162,9 @@ void DenseMatMul(const DenseView& w, const DenseArgs& a) {
     case DenseType::kBf16:
       return FloatMatMul<hwy::bfloat16_t>(w, a);
     case DenseType::kQ8_0:
-      return Q8MatMul(w, a);
+      return BlockMatMul<Q8Blocks>(w, a);
+    case DenseType::kInt8x16:
+      return BlockMatMul<Int8x16Blocks>(w, a);
   }
 }
 
@@ -163,6 +184,19 @@ HWY_INLINE void FloatRow(const T* HWY_RESTRICT row, std::size_t cols,
   }
 }
 
+HWY_INLINE void Int8x16Row(const std::uint8_t* HWY_RESTRICT row,
+                           std::size_t cols, float* HWY_RESTRICT out) {
+  using Blocks = Int8x16Blocks;
+  for (; cols != 0; cols -= Blocks::kWeights, row += Blocks::kBytes) {
+    const float scale = Blocks::Scale(row);
+    const auto* q =
+        reinterpret_cast<const std::int8_t*>(row + Blocks::kScaleBytes);
+    for (std::size_t i = 0; i < Blocks::kWeights; ++i) {
+      *out++ = scale * static_cast<float>(q[i]);
+    }
+  }
+}
+
 void DenseRow(const DenseView& w, std::size_t row, float* out) {
   const std::size_t row_bytes = kernels::DenseRowBytes(w.type, w.cols);
   const std::uint8_t* bytes = w.data + row * row_bytes;
@@ -177,6 +211,8 @@ void DenseRow(const DenseView& w, std::size_t row, float* out) {
                       out);
     case DenseType::kQ8_0:
       return packing::DequantizeQ8({bytes, row_bytes}, {out, w.cols});
+    case DenseType::kInt8x16:
+      return Int8x16Row(bytes, w.cols, out);
   }
 }
 
@@ -198,6 +234,8 @@ std::size_t DenseRowBytes(DenseType type, std::size_t cols) {
       return cols * 2;
     case DenseType::kQ8_0:
       return packing::Q8RowBytes(cols);
+    case DenseType::kInt8x16:
+      return cols / 16 * (sizeof(float) + 16);
   }
   return 0;
 }

@@ -17,6 +17,9 @@ HWY_BEFORE_NAMESPACE();
 namespace tern::kernels {
 namespace HWY_NAMESPACE {
 
+using DI = hn::RebindToSigned<DF>;
+using VI = hn::Vec<DI>;
+
 HWY_INLINE float SumOfSquares(const float* HWY_RESTRICT x, std::size_t size) {
   const DF d;
   const std::size_t lanes = hn::Lanes(d);
@@ -62,6 +65,75 @@ void SquaredReluGate(const float* gate, const float* up, std::size_t size,
   for (; i < size; ++i) {
     const float g = gate[i] < 0 ? 0.0F : gate[i];
     out[i] = g * g * up[i];
+  }
+}
+
+// e^a = mantissa * 2^exponent for -110 <= a <= 0, with mantissa in
+// [0.7, 1.42], to within a unit in its last place; kept apart so that products
+// with it need not pass through the small numbers, which have fewer bits.
+struct Exponential {
+  VF mantissa;
+  VI exponent;
+};
+HWY_INLINE Exponential ExpOf(VF a) {
+  const DF d;
+  // ln 2 in two parts; the first has 9 bits, so that its multiples are exact.
+  const VF ln2_high = hn::Set(d, 0.693359375F);
+  const VF ln2_low = hn::Set(d, -2.12194440e-4F);
+  const VI exponent = hn::NearestInt(hn::Mul(a, hn::Set(d, 1.44269504F)));
+  const VF n = hn::ConvertTo(d, exponent);
+  const VF r = hn::NegMulAdd(n, ln2_low, hn::NegMulAdd(n, ln2_high, a));
+  // |r| <= 0.347: the first term left out, r^8 / 8!, is below 2^-27.
+  VF sum = hn::Set(d, 1.0F / 5040);
+  for (const float k : {720.0F, 120.0F, 24.0F, 6.0F, 2.0F}) {
+    sum = hn::MulAdd(sum, r, hn::Set(d, 1.0F / k));
+  }
+  sum = hn::MulAdd(hn::Mul(r, r), sum, r);
+  return {hn::Add(hn::Set(d, 1.0F), sum), exponent};
+}
+
+// v * 2^exponent, rounded once, for -252 <= exponent <= 0.
+HWY_INLINE VF ScaleByPower(VF v, VI exponent) {
+  const DF d;
+  const DI di;
+  const VI half = hn::ShiftRight<1>(exponent);
+  const auto power = [&](VI n) HWY_ATTR {
+    const VI biased = hn::Add(n, hn::Set(di, 127));
+    return hn::BitCast(d, hn::ShiftLeft<23>(biased));
+  };
+  return hn::Mul(hn::Mul(v, power(half)), power(hn::Sub(exponent, half)));
+}
+
+// x / (1 + e^-x), for negative x as x e^x / (1 + e^x).
+HWY_INLINE VF Silu(VF x) {
+  const DF d;
+  // From here down the result rounds to -0.  Not Max: NaN must stay.
+  const VF least = hn::Set(d, -110.0F);
+  const auto negative = hn::Lt(x, hn::Zero(d));
+  const VF bounded = hn::IfThenElse(hn::Lt(x, least), least, x);
+  const VF a = hn::Neg(hn::Abs(bounded));
+  const Exponential e = ExpOf(hn::IfThenElse(hn::Lt(a, least), least, a));
+  const VF sum =
+      hn::Add(hn::Set(d, 1.0F), ScaleByPower(e.mantissa, e.exponent));
+  const VF below =
+      ScaleByPower(hn::Div(hn::Mul(bounded, e.mantissa), sum), e.exponent);
+  return hn::IfThenElse(negative, below, hn::Div(bounded, sum));
+}
+
+void SiluGate(const float* gate, const float* up, std::size_t size,
+              float* out) {
+  const DF d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    const VF g = Silu(hn::LoadU(d, gate + i));
+    hn::StoreU(hn::Mul(g, hn::LoadU(d, up + i)), d, out + i);
+  }
+  if (i < size) {
+    HWY_ALIGN float tail[hn::MaxLanes(DF())];
+    const VF g = Silu(LoadTailAsF32(d, gate + i, size - i));
+    hn::Store(hn::Mul(g, LoadTailAsF32(d, up + i, size - i)), d, tail);
+    std::copy(tail, tail + (size - i), out + i);
   }
 }
 
@@ -165,6 +237,7 @@ HWY_AFTER_NAMESPACE();
 namespace tern::kernels {
 HWY_EXPORT(RmsNorm);
 HWY_EXPORT(SquaredReluGate);
+HWY_EXPORT(SiluGate);
 HWY_EXPORT(AddTo);
 HWY_EXPORT(RotateHead);
 HWY_EXPORT(AllFinite);
@@ -178,6 +251,10 @@ void RmsNorm(const float* x, const float* weight, std::size_t size, float eps,
 void SquaredReluGate(const float* gate, const float* up, std::size_t size,
                      float* out) {
   HWY_DYNAMIC_DISPATCH(SquaredReluGate)(gate, up, size, out);
+}
+void SiluGate(const float* gate, const float* up, std::size_t size,
+              float* out) {
+  HWY_DYNAMIC_DISPATCH(SiluGate)(gate, up, size, out);
 }
 void AddTo(const float* y, std::size_t size, float* x) {
   HWY_DYNAMIC_DISPATCH(AddTo)(y, size, x);

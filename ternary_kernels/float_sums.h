@@ -24,6 +24,9 @@
 
 namespace tern::kernels {
 
+// The groups that are summed before their sum enters the result.
+inline constexpr std::size_t kFloatBlockGroups = 64;
+
 // One token.  sums[r] for rows [row_begin, row_end) over columns [col_begin,
 // col_end) of x [cols].  Row and column bounds as for MatVec (matvec.h).
 void FloatMatVec(const TernaryView& w, const float* x, std::size_t row_begin,
@@ -53,6 +56,9 @@ struct FloatMatMulArgs {
 void FloatMatMul(const TernaryView& w, const FloatMatMulArgs& args,
                  void* scratch);
 
+// The only multiplications of such a product, one a value; they stand with
+// those of the int8 kernels in activations.cc.
+//
 // y[i] = sums[i] * multiplier.
 void ScaleFloatSums(const float* sums, std::size_t size, float multiplier,
                     float* y);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "packing/tiles.h"
+#include "ternary_kernels/float_sums.h"
 
 namespace tern::kernels::reference {
 
@@ -32,6 +33,48 @@ void MatVec(  // NOLINT(readability-function-size): two ranges, four numbers
       }
     }
     sums[r] = sum;
+  }
+}
+
+namespace {
+
+// t x by the sign alone: a weight of 0 gives +0 even for an infinite x.
+float Term(unsigned code, float x) {
+  if (code == 2) return x;
+  return code == 0 ? -x : 0.0F;
+}
+
+// The sum of the group of columns [col, min(col + 4, col_end)) of one row.
+float GroupSum(const TernaryView& w, const float* x, std::size_t row,
+               std::size_t col, std::size_t col_end) {
+  float terms[packing::kTileCols] = {};
+  const std::size_t count = std::min(packing::kTileCols, col_end - col);
+  for (std::size_t c = 0; c < count; ++c) {
+    terms[c] = Term(Code(w, row, col + c), x[col + c]);
+  }
+  const float first = terms[0] + terms[1];
+  const float second = terms[2] + terms[3];
+  return first + second;
+}
+
+}  // namespace
+
+void FloatMatVec(  // NOLINT(readability-function-size): as MatVec
+    const TernaryView& w, const float* x, std::size_t row_begin,
+    std::size_t row_end, std::size_t col_begin, std::size_t col_end,
+    float* sums) {
+  constexpr std::size_t kBlockCols = kFloatBlockGroups * packing::kTileCols;
+  for (std::size_t r = row_begin; r < row_end; ++r) {
+    float total = 0.0F;
+    for (std::size_t begin = col_begin; begin < col_end; begin += kBlockCols) {
+      const std::size_t end = std::min(begin + kBlockCols, col_end);
+      float block = 0.0F;
+      for (std::size_t c = begin; c < end; c += packing::kTileCols) {
+        block += GroupSum(w, x, r, c, end);
+      }
+      total += block;
+    }
+    sums[r] = total;
   }
 }
 

@@ -19,6 +19,12 @@ void MatVec(const TernaryView& w, const std::int8_t* x, std::size_t row_begin,
             std::size_t row_end, std::size_t col_begin, std::size_t col_end,
             std::int32_t* sums);
 
+// As kernels::FloatMatVec, additions in the order of float_sums.h.  Any row
+// bounds; col_begin a multiple of 4.
+void FloatMatVec(const TernaryView& w, const float* x, std::size_t row_begin,
+                 std::size_t row_end, std::size_t col_begin,
+                 std::size_t col_end, float* sums);
+
 // As kernels::QuantizeActivations.
 float QuantizeActivations(const float* x, std::size_t size, std::int8_t* q);
 

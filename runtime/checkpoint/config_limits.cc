@@ -36,7 +36,7 @@ void CheckPositive(const std::string& place, const char* name, float value) {
 
 }  // namespace
 
-void CheckConfig(const ModelConfig& config, const std::string& place) {
+void CheckSizes(const ModelConfig& config, const std::string& place) {
   CheckSize(place, "the hidden size", config.hidden_size, kMaxWidth);
   CheckSize(place, "the number of layers", config.num_layers, kMaxLayers);
   CheckSize(place, "the feed-forward size", config.ffn_size, kMaxWidth);
@@ -57,8 +57,21 @@ void CheckConfig(const ModelConfig& config, const std::string& place) {
     Unusable(place, "the head size is " + std::to_string(config.head_dim) +
                         ", but rotary positions need an even one");
   }
+}
+
+void CheckConfig(const ModelConfig& config, const std::string& place) {
+  CheckSizes(config, place);
   CheckPositive(place, "the epsilon of the norms", config.norm_eps);
+  if (config.projection_norms) {
+    CheckPositive(place, "the epsilon of the projections' norms",
+                  config.projection_norm_eps);
+  }
   CheckPositive(place, "the rotary base", config.rope_theta);
+  CheckPositive(place, "the magnitude of the rotary positions",
+                config.rope_magnitude);
+  for (const float frequency : config.rope_frequencies) {
+    CheckPositive(place, "a rotary frequency", frequency);
+  }
 }
 
 std::size_t DefaultHeadDim(std::size_t hidden, std::size_t heads,

@@ -10,8 +10,11 @@
 namespace tern::checkpoint {
 
 // Sizes that are positive and so bounded that no product of two of them
-// overflows, heads that fit together, a usable epsilon and rotary base.  Throws
-// Error (kUnsupported) that begins with `place`.
+// overflows, heads that fit together.  Throws Error (kUnsupported) that begins
+// with `place`.
+void CheckSizes(const ModelConfig& config, const std::string& place);
+
+// The same, and usable epsilons and rotary frequencies.
 void CheckConfig(const ModelConfig& config, const std::string& place);
 
 // hidden / heads, for formats that leave the head's width out.  Throws Error if

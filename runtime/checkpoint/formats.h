@@ -8,11 +8,13 @@
 
 namespace tern::checkpoint {
 
-Checkpoint OpenGguf(const std::filesystem::path& path);
+Checkpoint OpenGguf(const std::filesystem::path& path,
+                    const OpenOptions& options);
 
 // `path` is a directory, or one .safetensors file; config.json lies in the
 // directory or beside the file.
-Checkpoint OpenHuggingFace(const std::filesystem::path& path);
+Checkpoint OpenHuggingFace(const std::filesystem::path& path,
+                           const OpenOptions& options);
 
 }  // namespace tern::checkpoint
 

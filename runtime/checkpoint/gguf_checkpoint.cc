@@ -1,24 +1,20 @@
-// GGUF files of architecture bitnet-b1.58, as bitnet.cpp and llama.cpp write
-// them.
-#include <algorithm>
-#include <array>
+// GGUF files, as bitnet.cpp, llama.cpp, ik_llama.cpp and PrismML write them.
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include <tern/error.h>
 
 #include "runtime/checkpoint/config_limits.h"
 #include "runtime/checkpoint/formats.h"
+#include "runtime/checkpoint/gguf_config.h"
 #include "runtime/checkpoint/tensor_table.h"
 #include "runtime/files/gguf.h"
-#include "runtime/files/quote.h"
+#include "runtime/rope.h"
 
 namespace tern::checkpoint {
 namespace {
 
 using files::GgufFile;
-using files::Quote;
 using files::StoredTensor;
 using files::StoredType;
 
@@ -31,6 +27,8 @@ constexpr TensorNames kNames = {
     .q = "attn_q",
     .k = "attn_k",
     .v = "attn_v",
+    .q_norm = "attn_q_norm",
+    .k_norm = "attn_k_norm",
     .attn_sub_norm = "attn_sub_norm",
     .o = "attn_output",
     .ffn_norm = "ffn_norm",
@@ -38,198 +36,35 @@ constexpr TensorNames kNames = {
     .up = "ffn_up",
     .ffn_sub_norm = "ffn_sub_norm",
     .down = "ffn_down",
+    .input_norm = "_norm_in.weight",
 };
 
-// Keys below the architecture's name that ReadConfig uses.
-constexpr std::array<std::string_view, 12> kConfigKeys = {
-    "vocab_size",
-    "context_length",
-    "embedding_length",
-    "block_count",
-    "feed_forward_length",
-    "rope.dimension_count",
-    "rope.freq_base",
-    "attention.head_count",
-    "attention.head_count_kv",
-    "attention.key_length",
-    "attention.value_length",
-    "attention.layer_norm_rms_epsilon",
-};
+// Weights that a block of I2_S covers, in whichever direction.
+void CheckI2S(const LinearSource& source, I2SLayout layout) {
+  const std::size_t weights = source.rows * source.cols;
+  const bool fits = layout == I2SLayout::kC   ? source.rows % 4 == 0
+                    : layout == I2SLayout::kB ? weights % 64 == 0
+                                              : weights % 128 == 0;
+  if (fits) return;
+  throw Error(ErrorCode::kUnsupported,
+              source.weight.Place() + ": " + std::to_string(source.rows) +
+                  " rows of " + std::to_string(source.cols) +
+                  " weights as I2_S, which has blocks of 128 (64 in layout b, "
+                  "4 rows in layout c); convert the model again from the "
+                  "original");
+}
 
-class GgufConfig {
- public:
-  explicit GgufConfig(const GgufFile& file) : file_(file) {}
-
-  ModelConfig Read();
-
- private:
-  void ReadArchitecture();
-  void CheckKeys() const;
-  void CheckOutsideKey(const std::string& key) const;
-  [[nodiscard]] bool IsNeutral(std::string_view key) const;
-  void CheckHeadDim(const char* key, std::size_t head_dim) const;
-  [[nodiscard]] std::size_t Size(const char* key) const;
-  [[nodiscard]] float Float(const char* key) const;
-  [[nodiscard]] std::size_t VocabSize() const;
-
-  [[nodiscard]] std::string Key(std::string_view name) const {
-    return prefix_ + std::string(name);
-  }
-  [[nodiscard]] std::string Place(const std::string& key) const {
-    return file_.path.string() + ": key " + Quote(key);
-  }
-  [[noreturn]] void RefuseKey(const std::string& key,
-                              const std::string& why) const {
+// One element, beside the codes: architecture bitnet as llama.cpp writes it.
+void TakeScale(TensorTable& table, const std::string& name,
+               LinearSource& source) {
+  if (!table.Contains(name + ".scale")) return;
+  source.scale = table.TakeFloats(name + ".scale", {1});
+  if (source.kind != LinearKind::kTernary) {
     throw Error(ErrorCode::kUnsupported,
-                Place(key) + ": " + why +
-                    "; tern runs nothing that it does not understand");
+                source.scale->Place() +
+                    ": a scale beside weights that are not ternary codes; "
+                    "convert the model again from the original");
   }
-
-  const GgufFile& file_;
-  std::string prefix_;  // "bitnet-b1.58."
-};
-
-void GgufConfig::ReadArchitecture() {
-  const std::string key = "general.architecture";
-  const std::string* architecture = file_.String(key);
-  if (architecture == nullptr) {
-    throw Error(ErrorCode::kNotFound,
-                Place(key) + ": is missing; convert the model again");
-  }
-  if (*architecture != "bitnet-b1.58" && *architecture != "bitnet-25") {
-    throw Error(ErrorCode::kUnsupported,
-                Place(key) + ": architecture " + Quote(*architecture) +
-                    " is not supported; tern runs bitnet-b1.58 (also written "
-                    "bitnet-25)");
-  }
-  prefix_ = *architecture + ".";
-}
-
-// Settings that bitnet-b1.58 does not have, at the value that changes nothing.
-bool GgufConfig::IsNeutral(std::string_view name) const {
-  const std::string key = Key(name);
-  if (name == "rope.scaling.type") {
-    const std::string* type = file_.String(key);
-    return *type == "none" ||
-           (*type == "linear" && file_.Number(Key("rope.scaling.factor")) == 1);
-  }
-  if (name == "rope.scaling.factor") {
-    return file_.Number(key) == 1;
-  }
-  if (name == "attention.causal") {
-    return file_.Bool(key) == true;
-  }
-  if (name == "use_parallel_residual") {
-    return file_.Bool(key) == false;
-  }
-  if (name == "expert_count" || name == "expert_used_count") {
-    return file_.Unsigned(key) == 0;
-  }
-  return false;
-}
-
-void GgufConfig::CheckOutsideKey(const std::string& key) const {
-  if (key == "general.type" && *file_.String(key) != "model") {
-    RefuseKey(key, "the file is " + Quote(*file_.String(key)) +
-                       ", not a whole model");
-  }
-  if (key == "split.count" && file_.Unsigned(key) > 1) {
-    RefuseKey(key,
-              "this is one part of a model that is split over several files; "
-              "merge them first");
-  }
-  if (key.starts_with("prism.")) {
-    RefuseKey(key,
-              "the weights are rotated (Hadamard), which would need "
-              "rotated activations");
-  }
-  for (const char* known : {"general.", "tokenizer.", "split.", "quantize."}) {
-    if (key.starts_with(known)) {
-      return;
-    }
-  }
-  RefuseKey(key, "is unknown, and might change the result");
-}
-
-void GgufConfig::CheckKeys() const {
-  for (const auto& [key, value] : file_.metadata) {
-    if (!key.starts_with(prefix_)) {
-      CheckOutsideKey(key);
-      continue;
-    }
-    const std::string_view name = std::string_view(key).substr(prefix_.size());
-    if (std::find(kConfigKeys.begin(), kConfigKeys.end(), name) ==
-            kConfigKeys.end() &&
-        !IsNeutral(name)) {
-      RefuseKey(key, "is unknown, or not at the value that changes nothing");
-    }
-  }
-}
-
-std::size_t GgufConfig::Size(const char* name) const {
-  const auto value = file_.Unsigned(Key(name));
-  if (!value) {
-    throw Error(ErrorCode::kNotFound,
-                Place(Key(name)) + ": is missing; convert the model again");
-  }
-  return *value;
-}
-
-float GgufConfig::Float(const char* name) const {
-  const auto value = file_.Number(Key(name));
-  if (!value) {
-    throw Error(ErrorCode::kNotFound,
-                Place(Key(name)) + ": is missing; convert the model again");
-  }
-  return static_cast<float>(*value);
-}
-
-// Some writers leave it to the embedding's shape.
-std::size_t GgufConfig::VocabSize() const {
-  const auto embedding = file_.tensors.find(kNames.embedding);
-  if (file_.metadata.contains(Key("vocab_size")) ||
-      embedding == file_.tensors.end()) {
-    return Size("vocab_size");
-  }
-  return embedding->second.shape.front();
-}
-
-void GgufConfig::CheckHeadDim(const char* name, std::size_t head_dim) const {
-  if (file_.Unsigned(Key(name)).value_or(head_dim) != head_dim) {
-    RefuseKey(Key(name), "is not the head size, " + std::to_string(head_dim));
-  }
-}
-
-ModelConfig GgufConfig::Read() {
-  ReadArchitecture();
-  CheckKeys();
-  ModelConfig config;
-  config.architecture = "bitnet-b1.58";
-  if (const std::string* name = file_.String("general.name")) {
-    config.name = *name;
-  }
-  config.activation = Activation::kSquaredRelu;
-  config.hidden_size = Size("embedding_length");
-  config.num_layers = Size("block_count");
-  config.ffn_size = Size("feed_forward_length");
-  config.num_heads = Size("attention.head_count");
-  // Without it, GGUF means a key/value head for each head.
-  config.num_kv_heads =
-      file_.Unsigned(Key("attention.head_count_kv")).value_or(config.num_heads);
-  const auto key_length = file_.Unsigned(Key("attention.key_length"));
-  config.head_dim = key_length
-                        ? *key_length
-                        : DefaultHeadDim(config.hidden_size, config.num_heads,
-                                         file_.path.string());
-  config.max_context = Size("context_length");
-  config.rope_theta = Float("rope.freq_base");
-  config.norm_eps = Float("attention.layer_norm_rms_epsilon");
-  config.tied_head = !file_.tensors.contains(kNames.head);
-  config.vocab_size = VocabSize();
-  CheckConfig(config, file_.path.string());
-  CheckHeadDim("attention.value_length", config.head_dim);
-  CheckHeadDim("rope.dimension_count", config.head_dim);
-  return config;
 }
 
 LinearSource TakeGgufLinear(TensorTable& table, const std::string& name,
@@ -239,33 +74,81 @@ LinearSource TakeGgufLinear(TensorTable& table, const std::string& name,
   source.cols = cols;
   source.weight = table.Take(name + ".weight", {rows, cols});
   const StoredTensor& weight = source.weight;
-  if (weight.type == StoredType::kI2S || weight.type == StoredType::kTq2_0) {
+  if (IsTernary(weight.type)) {
     source.kind = LinearKind::kTernary;
-    if (weight.type == StoredType::kI2S && rows * cols % 128 != 0) {
-      throw Error(ErrorCode::kUnsupported,
-                  weight.Place() + ": " + std::to_string(rows * cols) +
-                      " weights as I2_S, which has blocks of 128; convert the "
-                      "model again from the original");
-    }
-  } else if (IsPlainFloat(weight.type)) {
-    source.kind = LinearKind::kDense;
-  } else {
-    RefuseType(weight, "I2_S, TQ2_0, F32, F16 or BF16");
+  } else if (!IsPlainFloat(weight.type)) {
+    RefuseType(weight, "ternary types, F32, F16 or BF16");
   }
   return source;
 }
 
+// Divisors of the rotary frequencies (Llama 3.1), [head_dim / 2].
+void ApplyRopeFactors(TensorTable& table, ModelConfig& config) {
+  const char* name = "rope_freqs.weight";
+  if (!table.Contains(name)) return;
+  const StoredTensor tensor = table.TakeFloats(name, {config.head_dim / 2});
+  if (!config.rope_frequencies.empty()) {
+    throw Error(ErrorCode::kUnsupported,
+                tensor.Place() +
+                    ": scales rotary positions that rope.scaling scales "
+                    "already; convert the model again from the original");
+  }
+  std::vector<float> factors(config.head_dim / 2);
+  files::ReadFloats(tensor, 0, 1, factors.data());
+  config.rope_frequencies = RopeFrequencies(config.rope_theta, config.head_dim);
+  for (std::size_t i = 0; i < factors.size(); ++i) {
+    config.rope_frequencies[i] /= factors[i];
+  }
+  CheckConfig(config, tensor.Place());
+}
+
+// What follows from the architecture or an option and not from the tensors.
+void Finish(const OpenOptions& options, Checkpoint& checkpoint) {
+  const ModelConfig& config = checkpoint.config;
+  const auto set_layout = [&](LinearSource& source) {
+    source.i2s_layout = options.i2s_layout;
+    if (source.weight.type == StoredType::kI2S) {
+      CheckI2S(source, options.i2s_layout);
+    }
+  };
+  set_layout(checkpoint.embedding);
+  if (checkpoint.head) set_layout(*checkpoint.head);
+  for (LayerSource& layer : checkpoint.layers) {
+    for (LinearSource* source : {&layer.q, &layer.k, &layer.v, &layer.o,
+                                 &layer.gate, &layer.up, &layer.down}) {
+      set_layout(*source);
+    }
+    if (config.architecture == "llama") {
+      layer.q.interleaved_heads = config.num_heads;
+      layer.k.interleaved_heads = config.num_kv_heads;
+    }
+  }
+}
+
 }  // namespace
 
-Checkpoint OpenGguf(const std::filesystem::path& path) {
+Checkpoint OpenGguf(const std::filesystem::path& path,
+                    const OpenOptions& options) {
   GgufFile file = files::ReadGguf(path);
   Checkpoint checkpoint;
   checkpoint.path = path;
   checkpoint.files = {path};
   checkpoint.format = "GGUF v" + std::to_string(file.version);
-  checkpoint.config = GgufConfig(file).Read();
+  checkpoint.config = ReadGgufConfig(file);
+  if (options.input_type) checkpoint.config.input_type = *options.input_type;
   TensorTable table(path, std::move(file.tensors));
-  BindTensors(table, kNames, TakeGgufLinear, checkpoint);
+  ApplyRopeFactors(table, checkpoint.config);
+  const bool has_scales = checkpoint.config.architecture == "bitnet";
+  BindTensors(
+      table, kNames,
+      [&](TensorTable& from, const std::string& name, std::size_t rows,
+          std::size_t cols) {
+        LinearSource source = TakeGgufLinear(from, name, rows, cols);
+        if (has_scales) TakeScale(from, name, source);
+        return source;
+      },
+      checkpoint);
+  Finish(options, checkpoint);
   return checkpoint;
 }
 

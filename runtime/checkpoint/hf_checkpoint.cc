@@ -1,4 +1,4 @@
-// Hugging Face models of type `bitnet`: config.json and safetensors.
+// Hugging Face models: config.json and safetensors.
 #include <filesystem>
 #include <set>
 #include <string>
@@ -26,6 +26,8 @@ constexpr TensorNames kNames = {
     .q = "self_attn.q_proj",
     .k = "self_attn.k_proj",
     .v = "self_attn.v_proj",
+    .q_norm = "self_attn.q_norm",
+    .k_norm = "self_attn.k_norm",
     .attn_sub_norm = "self_attn.attn_sub_norm",
     .o = "self_attn.o_proj",
     .ffn_norm = "post_attention_layernorm",
@@ -33,7 +35,24 @@ constexpr TensorNames kNames = {
     .up = "mlp.up_proj",
     .ffn_sub_norm = "mlp.ffn_sub_norm",
     .down = "mlp.down_proj",
+    .input_norm = ".rms_norm.weight",
 };
+
+// 1bitLLM's class has names of its own for two of them.
+constexpr TensorNames Names1BitLlm() {
+  TensorNames names = kNames;
+  names.attn_sub_norm = "self_attn.inner_attn_ln";
+  names.ffn_sub_norm = "mlp.ffn_layernorm";
+  return names;
+}
+
+// Older versions of transformers stored the rotary frequencies, which all of
+// them compute from the configuration and none reads.
+void DropRotaryBuffers(files::TensorMap& tensors) {
+  std::erase_if(tensors, [](const auto& entry) {
+    return entry.first.ends_with(".self_attn.rotary_emb.inv_freq");
+  });
+}
 
 std::string FormatName(HfWeights weights) {
   switch (weights) {
@@ -121,7 +140,7 @@ std::set<std::filesystem::path> ModelFiles(
     const std::filesystem::path& directory, const files::TensorMap& tensors) {
   std::set<std::filesystem::path> paths;
   for (const char* name : {"model.safetensors.index.json", "config.json",
-                           "tokenizer.json", "tokenizer_config.json",
+                           "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
                            "generation_config.json", "chat_template.jinja"}) {
     paths.insert(directory / name);
   }
@@ -133,7 +152,8 @@ std::set<std::filesystem::path> ModelFiles(
 
 }  // namespace
 
-Checkpoint OpenHuggingFace(const std::filesystem::path& path) {
+Checkpoint OpenHuggingFace(const std::filesystem::path& path,
+                           const OpenOptions& options) {
   std::error_code ignored;
   const bool is_directory = std::filesystem::is_directory(path, ignored);
   const std::filesystem::path directory =
@@ -143,12 +163,15 @@ Checkpoint OpenHuggingFace(const std::filesystem::path& path) {
   checkpoint.path = path;
   checkpoint.format = FormatName(config.weights);
   checkpoint.config = config.model;
+  if (options.input_type) checkpoint.config.input_type = *options.input_type;
   files::TensorMap tensors = is_directory
                                  ? files::ReadSafetensorsDirectory(path)
                                  : files::ReadSafetensors(path);
   checkpoint.files = ModelFiles(directory, tensors);
+  DropRotaryBuffers(tensors);
   TensorTable table(path, std::move(tensors));
-  BindTensors(table, kNames, LinearTaker(config.weights), checkpoint);
+  BindTensors(table, config.is_1bit_llm ? Names1BitLlm() : kNames,
+              LinearTaker(config.weights), checkpoint);
   return checkpoint;
 }
 

@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
-#include <tern/error.h>
-
+#include "runtime/checkpoint/architectures.h"
 #include "runtime/checkpoint/config_limits.h"
+#include "runtime/checkpoint/config_reader.h"
+#include "runtime/checkpoint/hf_rope.h"
 #include "runtime/files/json.h"
 #include "runtime/files/quote.h"
 
@@ -20,8 +25,11 @@ using nlohmann::json;
 // Real ones have about 1 KB.
 constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;
 
-// Keys that ReadModel, ReadRopeTheta and ReadWeights use or check.
-constexpr std::array<std::string_view, 18> kUsedKeys = {
+// The class of 1bitLLM's models.
+constexpr const char* k1BitLlm = "BitnetForCausalLM";
+
+// Keys that are read or checked.
+constexpr std::array<std::string_view, 21> kUsedKeys = {
     "model_type",
     "architectures",
     "hidden_act",
@@ -35,6 +43,9 @@ constexpr std::array<std::string_view, 18> kUsedKeys = {
     "max_position_embeddings",
     "rope_theta",
     "rope_parameters",
+    "rope_scaling",
+    "weight_bits",
+    "input_bits",
     "rms_norm_eps",
     "tie_word_embeddings",
     "quantization_config",
@@ -115,108 +126,70 @@ bool Contains(const std::array<std::string_view, n>& keys,
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-// A JSON object and where it comes from; null counts as absent.
-class Reader {
- public:
-  Reader(const json& object, std::string place)
-      : object_(object), place_(std::move(place)) {}
-
-  [[nodiscard]] bool Has(const char* key) const {
-    const auto found = object_.find(key);
-    return found != object_.end() && !found->is_null();
-  }
-  [[nodiscard]] std::size_t Size(const char* key) const {
-    const json& value = Get(key);
-    if (!value.is_number_unsigned()) {
-      BadType(key, "a size");
-    }
-    return value.get<std::size_t>();
-  }
-  [[nodiscard]] float Float(const char* key) const {
-    const json& value = Get(key);
-    if (!value.is_number()) {
-      BadType(key, "a number");
-    }
-    return static_cast<float>(value.get<double>());
-  }
-  [[nodiscard]] bool Bool(const char* key) const {
-    const json& value = Get(key);
-    if (!value.is_boolean()) {
-      BadType(key, "true or false");
-    }
-    return value.get<bool>();
-  }
-  [[nodiscard]] std::string String(const char* key) const {
-    const json& value = Get(key);
-    if (!value.is_string()) {
-      BadType(key, "a string");
-    }
-    return value.get<std::string>();
-  }
-  [[nodiscard]] const json& Get(const char* key) const {
-    if (!Has(key)) {
-      throw Error(ErrorCode::kNotFound,
-                  place_ + ": key " + Quote(key) +
-                      " is missing; take it from the original model");
-    }
-    return object_.at(key);
-  }
-  // An object inside this one.
-  [[nodiscard]] Reader Object(const char* key) const {
-    const json& value = Get(key);
-    if (!value.is_object()) {
-      BadType(key, "an object");
-    }
-    return {value, place_ + ": " + key};
-  }
-  // Throws Error unless key is absent or one of the values.
-  void Expect(const char* key, const json& value) const {
-    if (Has(key) && Get(key) != value) {
-      Refuse(key, "is " + Shown(Get(key)) + ", but only " + Shown(value) +
-                      " is supported");
-    }
-  }
-  [[noreturn]] void Refuse(const std::string& key,
-                           const std::string& what) const {
-    throw Error(ErrorCode::kUnsupported,
-                place_ + ": key " + Quote(key) + ": " + what +
-                    "; tern runs nothing that it does not understand");
-  }
-  static std::string Shown(const json& value) {
-    return Quote(value.dump(-1, ' ', true, json::error_handler_t::replace));
-  }
-
-  [[nodiscard]] const json& object() const { return object_; }
-  [[nodiscard]] const std::string& place() const { return place_; }
-
- private:
-  [[noreturn]] void BadType(const char* key, const char* wanted) const {
-    throw Error(ErrorCode::kMalformed, place_ + ": key " + Quote(key) +
-                                           ": is not " + wanted +
-                                           "; take it from the original model");
-  }
-
-  const json& object_;
-  std::string place_;
+// A model type, class and non-linearity of transformers that make one of tern's
+// architectures.
+struct HfArchitecture {
+  const char* model_type;
+  const char* model_class;
+  const char* activation;
+  const char* architecture;
+};
+constexpr std::array kArchitectures = {
+    HfArchitecture{"bitnet", "BitNetForCausalLM", "relu2", "bitnet-b1.58"},
+    HfArchitecture{"bitnet", "BitNetForCausalLM", "silu", "bitnet"},
+    // 1bitLLM's models, whose class comes with the model
+    HfArchitecture{"llama", k1BitLlm, "silu", "bitnet"},
+    HfArchitecture{"llama", "LlamaForCausalLM", "silu", "llama"},
+    HfArchitecture{"qwen3", "Qwen3ForCausalLM", "silu", "qwen3"},
 };
 
-void CheckArchitecture(const Reader& config) {
+// The one that the configuration names.
+const HfArchitecture& ReadArchitecture(const ConfigReader& config) {
   const std::string type = config.String("model_type");
-  if (type != "bitnet") {
+  std::vector<HfArchitecture> of_type;
+  std::copy_if(kArchitectures.begin(), kArchitectures.end(),
+               std::back_inserter(of_type),
+               [&](const auto& known) { return known.model_type == type; });
+  if (of_type.empty()) {
     config.Refuse("model_type",
-                  Quote(type) +
-                      " is not supported, only 'bitnet' "
-                      "(BitNetForCausalLM, as BitNet b1.58 2B4T)");
+                  Quote(type) + " is not supported, only bitnet, llama, qwen3");
   }
-  config.Expect("architectures", json::array({"BitNetForCausalLM"}));
+  const json classes =
+      config.Has("architectures")
+          ? config.Get("architectures")
+          : json::array({of_type.back().model_class});
   const std::string activation = config.String("hidden_act");
-  if (activation != "relu2") {
-    config.Refuse("hidden_act",
-                  Quote(activation) + " is not supported, only 'relu2'");
+  std::string activations;
+  for (const HfArchitecture& known : kArchitectures) {
+    if (known.model_type != type || classes != json::array({known.model_class})) {
+      continue;
+    }
+    if (known.activation == activation) return known;
+    activations += (activations.empty() ? "" : " and ") + Quote(known.activation);
   }
+  if (activations.empty()) {
+    config.Refuse("architectures", "is " + ConfigReader::Shown(classes) +
+                                       ", which is not supported for " +
+                                       Quote(type));
+  }
+  config.Refuse("hidden_act", Quote(activation) +
+                                  " is not supported, only " + activations);
 }
 
-void CheckKeys(const Reader& config) {
+// The class of 1bitLLM's models quantises by two keys, which no other has.
+bool Is1BitLlm(const ConfigReader& config, const HfArchitecture& known) {
+  const bool is_1bit_llm = known.model_class == std::string_view(k1BitLlm);
+  for (const auto& [key, bits] :
+       {std::pair{"weight_bits", 1}, std::pair{"input_bits", 8}}) {
+    if (config.Has(key) != is_1bit_llm) {
+      config.Refuse(key, is_1bit_llm ? "is missing" : "is unknown here");
+    }
+    config.Expect(key, bits);
+  }
+  return is_1bit_llm;
+}
+
+void CheckKeys(const ConfigReader& config) {
   for (const NeutralValue& neutral : NeutralValues()) {
     config.Expect(neutral.key, neutral.value);
   }
@@ -241,105 +214,67 @@ void CheckKeys(const Reader& config) {
   }
 }
 
-// Newer versions of transformers write rope_parameters, older ones rope_theta.
-float ReadRopeTheta(const Reader& config) {
-  if (!config.Has("rope_parameters")) {
-    return config.Float("rope_theta");
-  }
-  const Reader rope = config.Object("rope_parameters");
-  rope.Expect("rope_type", "default");
-  for (const auto& [key, value] : rope.object().items()) {
-    if (key != "rope_type" && key != "rope_theta" && !value.is_null()) {
-      rope.Refuse(key, "scaled rotary positions are not supported");
-    }
-  }
-  const float theta = rope.Float("rope_theta");
-  if (config.Has("rope_theta") && config.Float("rope_theta") != theta) {
-    config.Refuse("rope_theta", "is not that of rope_parameters");
-  }
-  return theta;
-}
-
-ModelConfig ReadModel(const Reader& config) {
-  ModelConfig model;
-  model.architecture = "bitnet-b1.58";
-  model.activation = Activation::kSquaredRelu;
-  if (config.Has("_name_or_path")) {
-    model.name = config.String("_name_or_path");
-  }
+void ReadSizes(const ConfigReader& config, bool is_llama, ModelConfig& model) {
   model.hidden_size = config.Size("hidden_size");
   model.num_layers = config.Size("num_hidden_layers");
   model.ffn_size = config.Size("intermediate_size");
   model.num_heads = config.Size("num_attention_heads");
-  model.num_kv_heads = config.Size("num_key_value_heads");
+  model.num_kv_heads = is_llama && !config.Has("num_key_value_heads")
+                           ? model.num_heads
+                           : config.Size("num_key_value_heads");
+  // Qwen3Config has a default of its own, which no published model relies on.
   model.head_dim =
-      config.Has("head_dim")
+      config.Has("head_dim") || model.head_norms
           ? config.Size("head_dim")
           : DefaultHeadDim(model.hidden_size, model.num_heads, config.place());
   model.vocab_size = config.Size("vocab_size");
   model.max_context = config.Size("max_position_embeddings");
-  model.rope_theta = ReadRopeTheta(config);
+  CheckSizes(model, config.place());
+}
+
+ModelConfig ReadModel(const ConfigReader& config, const HfArchitecture& known,
+                      const HfQuantization& quantization) {
+  ModelConfig model = ConfigOf(*FindArchitecture(known.architecture));
+  // LlamaConfig leaves out what has its default.
+  const bool is_llama = known.model_type == std::string_view("llama");
+  if (config.Has("_name_or_path")) {
+    model.name = config.String("_name_or_path");
+  }
+  ReadSizes(config, is_llama, model);
+  ReadRope(config, is_llama ? std::optional(10000.0F) : std::nullopt, model);
   model.norm_eps = config.Float("rms_norm_eps");
-  model.tied_head = config.Bool("tie_word_embeddings");
+  model.tied_head = (!is_llama || config.Has("tie_word_embeddings")) &&
+                    config.Bool("tie_word_embeddings");
+  model.projection_norms = quantization.projection_norms;
+  model.projection_norm_eps = quantization.projection_norm_eps;
+  // transformers quantises activations where it quantises weights.
+  model.input_type = quantization.weights == HfWeights::kPlain
+                         ? InputType::kFloat
+                         : InputType::kInt8;
   CheckConfig(model, config.place());
   return model;
-}
-
-void CheckQuantizationKeys(const Reader& quantization) {
-  quantization.Expect("quant_method", "bitnet");
-  if (!quantization.Has("quant_method")) {
-    quantization.Refuse("quant_method", "is missing");
-  }
-  // An RMSNorm of its own before each projection's quantiser (Falcon-E).
-  quantization.Expect("use_rms_norm", false);
-  quantization.Expect("modules_to_not_convert", json::array({"lm_head"}));
-  for (const auto& [key, value] : quantization.object().items()) {
-    if (key != "quant_method" && key != "use_rms_norm" &&
-        key != "rms_norm_eps" && key != "modules_to_not_convert" &&
-        key != "linear_class" && key != "quantization_mode" &&
-        !value.is_null()) {
-      quantization.Refuse(key, "is not supported, and might change the result");
-    }
-  }
-}
-
-HfWeights ReadWeights(const Reader& config) {
-  if (!config.Has("quantization_config")) {
-    return HfWeights::kPlain;
-  }
-  const Reader quantization = config.Object("quantization_config");
-  CheckQuantizationKeys(quantization);
-  // The defaults are those of transformers' BitNetQuantConfig.
-  const std::string linear_class = quantization.Has("linear_class")
-                                       ? quantization.String("linear_class")
-                                       : "bitlinear";
-  const std::string mode = quantization.Has("quantization_mode")
-                               ? quantization.String("quantization_mode")
-                               : "offline";
-  if (linear_class != "bitlinear" && linear_class != "autobitlinear") {
-    quantization.Refuse("linear_class", Quote(linear_class) + " is unknown");
-  }
-  if (mode != "offline" && mode != "online") {
-    quantization.Refuse("quantization_mode", Quote(mode) + " is unknown");
-  }
-  if (linear_class == "bitlinear") {
-    quantization.Expect("quantization_mode", "offline");
-    return HfWeights::kPackedDivide;
-  }
-  return mode == "offline" ? HfWeights::kPackedMultiply : HfWeights::kMaster;
 }
 
 }  // namespace
 
 HfConfig ReadHfConfig(const std::filesystem::path& path) {
   const json object = files::ReadJsonObject(path, kMaxConfigBytes);
-  const Reader config(object, path.string());
-  CheckArchitecture(config);
-  const HfWeights weights = ReadWeights(config);
-  const ModelConfig model = ReadModel(config);
+  const ConfigReader config(object, path.string());
+  const HfArchitecture& known = ReadArchitecture(config);
+  HfQuantization quantization = ReadQuantization(config);
+  const bool is_1bit_llm = Is1BitLlm(config, known);
+  if (is_1bit_llm) {
+    if (quantization.weights != HfWeights::kPlain) {
+      config.Refuse("quantization_config", "contradicts weight_bits");
+    }
+    quantization.weights = HfWeights::kMaster;
+  }
+  const ModelConfig model = ReadModel(config, known, quantization);
   // After ReadModel, which has bounded the number of layers.
   CheckKeys(config);
-  return {.model = model, .weights = weights};
+  return {.model = model,
+          .weights = quantization.weights,
+          .is_1bit_llm = is_1bit_llm};
 }
 
 }  // namespace tern::checkpoint

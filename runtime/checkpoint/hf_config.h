@@ -6,20 +6,14 @@
 
 #include <tern/model.h>
 
-namespace tern::checkpoint {
+#include "runtime/checkpoint/hf_quantization.h"
 
-// How the linear layers are stored and what their scale means
-// (quantization_config; formats differ only here).
-enum class HfWeights {
-  kPlain,           // no quantization_config: floats
-  kPackedMultiply,  // autobitlinear, offline: uint8 codes, w = t * weight_scale
-  kPackedDivide,    // bitlinear, the default: uint8 codes, w = t / weight_scale
-  kMaster,          // autobitlinear, online: floats, ternarised when loaded
-};
+namespace tern::checkpoint {
 
 struct HfConfig {
   ModelConfig model;
   HfWeights weights = HfWeights::kPlain;
+  bool is_1bit_llm = false;  // sub-norms with the names of 1bitLLM's class
 };
 
 // Reads and checks `path`.  Every key must be one that is used here, one that

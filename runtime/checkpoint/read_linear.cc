@@ -1,13 +1,22 @@
 // From the bytes of a linear layer to its codes and scales.
+#include <algorithm>
 #include <cmath>
+#include <span>
+#include <vector>
 
 #include <tern/error.h>
 
 #include "packing/hf_packed.h"
 #include "packing/i2_s.h"
+#include "packing/iq_bn.h"
+#include "packing/ptq1_0.h"
+#include "packing/q2_0.h"
 #include "packing/quantize.h"
+#include "packing/tq1_0.h"
 #include "packing/tq2_0.h"
+#include "packing/unpacked.h"
 #include "runtime/checkpoint/checkpoint.h"
+#include "runtime/files/finite.h"
 
 namespace tern::checkpoint {
 namespace {
@@ -46,24 +55,50 @@ float ReadMultiplier(const StoredTensor& scale, bool is_divisor) {
   return multiplier;
 }
 
+// Of `scale`, 1 if there is none.
+float Multiplier(const LinearSource& source) {
+  return source.scale ? ReadMultiplier(*source.scale, source.scale_is_divisor)
+                      : 1.0F;
+}
+
+packing::I2SOrder ToOrder(I2SLayout layout) {
+  switch (layout) {
+    case I2SLayout::kA:
+      return packing::I2SOrder::kA;
+    case I2SLayout::kB:
+      return packing::I2SOrder::kB;
+    case I2SLayout::kC:
+      break;
+  }
+  return packing::I2SOrder::kC;
+}
+
 packing::MaybeFault Unpack(const LinearSource& source,
                            packing::TernaryMatrix& matrix) {
   const StoredTensor& weight = source.weight;
+  const std::size_t rows = source.rows;
+  const std::size_t cols = source.cols;
+  const std::vector<std::uint8_t> bytes = weight.ReadAll();
   switch (weight.type) {
-    case StoredType::kI2S:
-      return packing::UnpackI2S(weight.ReadAll(), source.rows, source.cols,
-                                matrix);
-    case StoredType::kTq2_0:
-      return packing::UnpackTq2(weight.ReadAll(), source.rows, source.cols,
-                                matrix);
     case StoredType::kU8:
-      if (source.scale) {
-        const float multiplier =
-            ReadMultiplier(*source.scale, source.scale_is_divisor);
-        return packing::UnpackHf(weight.ReadAll(), source.rows, source.cols,
-                                 multiplier, matrix);
-      }
-      [[fallthrough]];
+      return packing::UnpackHf(bytes, rows, cols, Multiplier(source), matrix);
+    case StoredType::kI2S:
+      return packing::UnpackI2S(bytes, rows, cols, matrix,
+                                ToOrder(source.i2s_layout));
+    case StoredType::kTq1_0:
+      return packing::UnpackTq1(bytes, rows, cols, matrix);
+    case StoredType::kTq2_0:
+      return packing::UnpackTq2(bytes, rows, cols, matrix);
+    case StoredType::kQ2_0:
+      return packing::UnpackQ2(bytes, rows, cols, 64, matrix);
+    case StoredType::kPq2_0:
+      return packing::UnpackQ2(bytes, rows, cols, 128, matrix);
+    case StoredType::kPtq1_0:
+      return packing::UnpackPtq1(bytes, rows, cols, matrix);
+    case StoredType::kIq1Bn:
+      return packing::UnpackIq1Bn(bytes, rows, cols, matrix);
+    case StoredType::kIq2Bn:
+      return packing::UnpackIq2Bn(bytes, rows, cols, matrix);
     default:
       throw Error(ErrorCode::kInvalidArgument,
                   weight.Place() + ": type " + weight.type_name +
@@ -71,11 +106,66 @@ packing::MaybeFault Unpack(const LinearSource& source,
   }
 }
 
-packing::MaybeFault Ternarize(const LinearSource& source,
-                              packing::TernaryMatrix& matrix) {
+// A scale beside codes that have scales of their own (GGUF).
+void ApplyScale(const LinearSource& source, packing::TernaryMatrix& matrix) {
+  if (!source.scale || source.weight.type == StoredType::kU8) return;
+  const float multiplier = Multiplier(source);
+  for (float& scale : matrix.scales) {
+    scale *= multiplier;
+    if (!std::isfinite(scale)) {
+      throw Error(ErrorCode::kMalformed,
+                  source.scale->Place() +
+                      ": its product with the scales of the codes is not "
+                      "finite; the file is damaged, fetch it again");
+    }
+  }
+  packing::WidenScales(matrix);
+}
+
+packing::MaybeFault FromFloats(const LinearSource& source,
+                               packing::TernaryMatrix& matrix) {
   std::vector<float> weights(source.rows * source.cols);
   files::ReadFloats(source.weight, 0, source.rows, weights.data());
-  return packing::TernarizeAbsmean(weights, source.rows, source.cols, matrix);
+  return source.kind == LinearKind::kMaster
+             ? packing::TernarizeAbsmean(weights, source.rows, source.cols,
+                                         matrix)
+             : packing::UnpackFloats(weights, source.rows, source.cols, matrix);
+}
+
+// Where row `row` in the order of halves is stored: of each head, dimension i
+// of half h is in row 2i + h of it.
+std::size_t StoredRow(const LinearSource& source, std::size_t row) {
+  if (source.interleaved_heads == 0) return row;
+  const std::size_t head_dim = source.rows / source.interleaved_heads;
+  const std::size_t dim = row % head_dim;
+  const std::size_t half = dim / (head_dim / 2);
+  return row - dim + 2 * (dim % (head_dim / 2)) + half;
+}
+
+// Brings rows of `row_size` elements into the order of halves.
+template <class T>
+void RestoreRows(const LinearSource& source, std::size_t row_size,
+                 std::span<T> data) {
+  if (source.interleaved_heads == 0) return;
+  const std::vector<T> stored(data.begin(), data.end());
+  for (std::size_t row = 0; row < source.rows; ++row) {
+    std::copy_n(stored.begin() +
+                    static_cast<std::ptrdiff_t>(StoredRow(source, row) *
+                                                row_size),
+                row_size, data.begin() + static_cast<std::ptrdiff_t>(
+                                             row * row_size));
+  }
+}
+
+// Why weights that looked ternary by some rows are not.
+[[noreturn]] void RefuseUnpacked(const LinearSource& source,
+                                 const packing::Fault& fault) {
+  throw Error(ErrorCode::kUnsupported,
+              source.weight.Place() + ": weight " +
+                  std::to_string(fault.offset) + ": " + fault.what +
+                  ", though other rows hold -s, 0 and +s alone; the file is "
+                  "damaged, or not all of the matrix is ternary, which tern "
+                  "does not run");
 }
 
 }  // namespace
@@ -83,9 +173,9 @@ packing::MaybeFault Ternarize(const LinearSource& source,
 std::uint64_t ReadLinearBytes(const LinearSource& source) {
   const std::uint64_t codes =
       source.rows * packing::TernaryMatrix::RowBytes(source.cols);
-  return codes + (source.kind == LinearKind::kMaster
-                      ? source.weight.ElementCount() * sizeof(float)
-                      : source.weight.bytes);
+  return codes + (source.kind == LinearKind::kTernary
+                      ? source.weight.bytes
+                      : source.weight.ElementCount() * sizeof(float));
 }
 
 packing::TernaryMatrix ReadLinear(const LinearSource& source) {
@@ -95,9 +185,12 @@ packing::TernaryMatrix ReadLinear(const LinearSource& source) {
                     ": its weights are not ternary; read them as floats");
   }
   packing::TernaryMatrix matrix;
-  const packing::MaybeFault fault = source.kind == LinearKind::kMaster
-                                        ? Ternarize(source, matrix)
-                                        : Unpack(source, matrix);
+  const packing::MaybeFault fault = source.kind == LinearKind::kTernary
+                                        ? Unpack(source, matrix)
+                                        : FromFloats(source, matrix);
+  if (fault && source.kind == LinearKind::kUnpacked) {
+    RefuseUnpacked(source, *fault);
+  }
   if (fault) {
     throw Error(ErrorCode::kMalformed,
                 source.weight.Place() + ": byte " +
@@ -105,7 +198,21 @@ packing::TernaryMatrix ReadLinear(const LinearSource& source) {
                     ": " + fault->what +
                     "; the file is damaged, fetch it again");
   }
+  ApplyScale(source, matrix);
+  RestoreRows(source, packing::TernaryMatrix::RowBytes(matrix.cols),
+              std::span(matrix.codes));
+  if (matrix.group != packing::ScaleGroup::kMatrix) {
+    RestoreRows(source, matrix.scales.size() / matrix.rows,
+                std::span(matrix.scales));
+  }
   return matrix;
+}
+
+void ReadDense(const LinearSource& source, std::span<std::uint8_t> bytes) {
+  const StoredTensor& weight = source.weight;
+  weight.file->Read(weight.offset, bytes);
+  files::RequireFinite(weight, 0, bytes);
+  RestoreRows(source, bytes.size() / source.rows, bytes);
 }
 
 }  // namespace tern::checkpoint

@@ -1,9 +1,11 @@
 #include "runtime/checkpoint/tensor_table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <tern/error.h>
 
+#include "packing/unpacked.h"
 #include "runtime/files/quote.h"
 
 namespace tern::checkpoint {
@@ -23,7 +25,7 @@ std::string ToString(const Shape& shape) {
 // Why a tensor that nothing has a place for matters, by its name's end.
 std::string Meaning(const std::string& name) {
   if (name.ends_with(".bias")) {
-    return "a bias, which bitnet-b1.58 does not have";
+    return "a bias, which no architecture that tern runs has";
   }
   if (name.ends_with(".scale") || name.ends_with("weight_scale")) {
     return "a scale of its own, which this form of the model does not have";
@@ -65,13 +67,21 @@ StoredTensor TensorTable::TakeFloats(const std::string& name,
   return tensor;
 }
 
-StoredTensor TensorTable::TakeEmbedding(const std::string& name,
-                                        const Shape& shape) {
-  StoredTensor tensor = Take(name, shape);
-  if (!IsPlainFloat(tensor.type) && tensor.type != StoredType::kQ8_0) {
-    RefuseType(tensor, "F32, F16, BF16 or Q8_0");
+LinearSource TensorTable::TakeEmbedding(const std::string& name,
+                                        std::size_t rows, std::size_t cols) {
+  LinearSource source;
+  source.rows = rows;
+  source.cols = cols;
+  source.weight = Take(name, {rows, cols});
+  const StoredType type = source.weight.type;
+  if (IsTernary(type)) {
+    source.kind = LinearKind::kTernary;
+  } else if (!IsPlainFloat(type) && type != StoredType::kQ8_0 &&
+             type != StoredType::kQ6K && type != StoredType::kQ4_0) {
+    RefuseType(source.weight,
+               "F32, F16, BF16, Q8_0, Q6_K, Q4_0 or a ternary type");
   }
-  return tensor;
+  return source;
 }
 
 void TensorTable::RefuseRest() const {
@@ -88,6 +98,22 @@ bool IsPlainFloat(StoredType type) {
          type == StoredType::kBf16;
 }
 
+bool IsTernary(StoredType type) {
+  switch (type) {
+    case StoredType::kI2S:
+    case StoredType::kTq1_0:
+    case StoredType::kTq2_0:
+    case StoredType::kQ2_0:
+    case StoredType::kPq2_0:
+    case StoredType::kPtq1_0:
+    case StoredType::kIq1Bn:
+    case StoredType::kIq2Bn:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void CheckShape(const StoredTensor& tensor, const Shape& shape) {
   if (tensor.shape != shape) {
     throw Error(ErrorCode::kMalformed,
@@ -101,48 +127,122 @@ void RefuseType(const StoredTensor& tensor, const std::string& readable) {
   throw Error(ErrorCode::kUnsupported,
               tensor.Place() + ": type " + tensor.type_name +
                   " is not read here, only " + readable +
-                  "; get the model as I2_S, TQ2_0 or safetensors");
+                  "; get the model as I2_S, TQ2_0 or safetensors" +
+                  (tensor.type_name.starts_with("TL")
+                       ? " (TL1 and TL2 depend on a kernel configuration that "
+                         "the file does not hold)"
+                       : ""));
 }
+
+namespace {
+
+// Binds the tensors of one layer.
+class LayerBinder {
+ public:
+  LayerBinder(TensorTable& table, const TensorNames& names,
+              const TakeLinear& take_linear, const ModelConfig& config,
+              std::size_t layer)
+      : table_(table),
+        names_(names),
+        take_linear_(take_linear),
+        config_(config),
+        prefix_(std::string(names.layers) + "." + std::to_string(layer) + ".") {
+  }
+
+  LayerSource Bind() {
+    const std::size_t hidden = config_.hidden_size;
+    const std::size_t q_width = config_.num_heads * config_.head_dim;
+    const std::size_t kv_width = config_.num_kv_heads * config_.head_dim;
+    LayerSource layer;
+    layer.attn_norm = Norm(names_.attn_norm, hidden);
+    layer.q = Linear(names_.q, q_width, hidden);
+    layer.k = Linear(names_.k, kv_width, hidden);
+    layer.v = Linear(names_.v, kv_width, hidden);
+    if (config_.head_norms) {
+      layer.q_norm = Norm(names_.q_norm, config_.head_dim);
+      layer.k_norm = Norm(names_.k_norm, config_.head_dim);
+    }
+    layer.o = Linear(names_.o, hidden, q_width);
+    layer.ffn_norm = Norm(names_.ffn_norm, hidden);
+    layer.gate = Linear(names_.gate, config_.ffn_size, hidden);
+    layer.up = Linear(names_.up, config_.ffn_size, hidden);
+    layer.down = Linear(names_.down, hidden, config_.ffn_size);
+    if (config_.sub_norms) {
+      layer.attn_sub_norm = Norm(names_.attn_sub_norm, q_width);
+      layer.ffn_sub_norm = Norm(names_.ffn_sub_norm, config_.ffn_size);
+    }
+    return layer;
+  }
+
+ private:
+  StoredTensor Norm(const char* name, std::size_t size) {
+    return table_.TakeFloats(prefix_ + name + ".weight", {size});
+  }
+  LinearSource Linear(const char* name, std::size_t rows, std::size_t cols) {
+    LinearSource source = take_linear_(table_, prefix_ + name, rows, cols);
+    if (config_.projection_norms) {
+      source.input_norm =
+          table_.TakeFloats(prefix_ + name + names_.input_norm, {cols});
+    }
+    return source;
+  }
+
+  TensorTable& table_;
+  const TensorNames& names_;
+  const TakeLinear& take_linear_;
+  const ModelConfig& config_;
+  std::string prefix_;
+};
+
+// Whether some rows, spread over the matrix, have ternary values.
+bool LooksUnpacked(const LinearSource& source) {
+  constexpr std::size_t kRows = 4;
+  std::vector<float> row(source.cols);
+  for (std::size_t i = 0; i < std::min(kRows, source.rows); ++i) {
+    const std::size_t r = i * source.rows / std::min(kRows, source.rows);
+    files::ReadFloats(source.weight, r, r + 1, row.data());
+    if (!packing::LooksTernary(row)) return false;
+  }
+  return true;
+}
+
+void FindUnpacked(Checkpoint& checkpoint) {
+  const auto look = [](LinearSource& source) {
+    if (source.kind == LinearKind::kDense &&
+        IsPlainFloat(source.weight.type) && LooksUnpacked(source)) {
+      source.kind = LinearKind::kUnpacked;
+    }
+  };
+  look(checkpoint.embedding);
+  if (checkpoint.head) look(*checkpoint.head);
+  for (LayerSource& layer : checkpoint.layers) {
+    for (LinearSource* source : {&layer.q, &layer.k, &layer.v, &layer.o,
+                                 &layer.gate, &layer.up, &layer.down}) {
+      look(*source);
+    }
+  }
+}
+
+}  // namespace
 
 void BindTensors(TensorTable& table, const TensorNames& names,
                  const TakeLinear& take_linear, Checkpoint& checkpoint) {
   const ModelConfig& config = checkpoint.config;
-  const std::size_t hidden = config.hidden_size;
-  const std::size_t q_width = config.num_heads * config.head_dim;
-  const std::size_t kv_width = config.num_kv_heads * config.head_dim;
-  checkpoint.embedding =
-      table.TakeEmbedding(names.embedding, {config.vocab_size, hidden});
+  checkpoint.embedding = table.TakeEmbedding(
+      names.embedding, config.vocab_size, config.hidden_size);
   if (!config.tied_head) {
-    checkpoint.head =
-        table.TakeEmbedding(names.head, {config.vocab_size, hidden});
+    checkpoint.head = table.TakeEmbedding(names.head, config.vocab_size,
+                                          config.hidden_size);
   }
-  checkpoint.output_norm = table.TakeFloats(names.output_norm, {hidden});
+  checkpoint.output_norm =
+      table.TakeFloats(names.output_norm, {config.hidden_size});
   // No reserve(num_layers): the number is only believed layer by layer.
   for (std::size_t i = 0; i < config.num_layers; ++i) {
-    const std::string layer =
-        std::string(names.layers) + "." + std::to_string(i) + ".";
-    const auto norm = [&](const char* name, std::size_t size) {
-      return table.TakeFloats(layer + name + ".weight", {size});
-    };
-    const auto linear = [&](const char* name, std::size_t rows,
-                            std::size_t cols) {
-      return take_linear(table, layer + name, rows, cols);
-    };
-    checkpoint.layers.push_back({
-        .attn_norm = norm(names.attn_norm, hidden),
-        .q = linear(names.q, q_width, hidden),
-        .k = linear(names.k, kv_width, hidden),
-        .v = linear(names.v, kv_width, hidden),
-        .attn_sub_norm = norm(names.attn_sub_norm, q_width),
-        .o = linear(names.o, hidden, q_width),
-        .ffn_norm = norm(names.ffn_norm, hidden),
-        .gate = linear(names.gate, config.ffn_size, hidden),
-        .up = linear(names.up, config.ffn_size, hidden),
-        .ffn_sub_norm = norm(names.ffn_sub_norm, config.ffn_size),
-        .down = linear(names.down, hidden, config.ffn_size),
-    });
+    checkpoint.layers.push_back(
+        LayerBinder(table, names, take_linear, config, i).Bind());
   }
   table.RefuseRest();
+  FindUnpacked(checkpoint);
 }
 
 }  // namespace tern::checkpoint

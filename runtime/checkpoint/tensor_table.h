@@ -34,9 +34,10 @@ class TensorTable {
   files::StoredTensor Take(const std::string& name);
   // Take, and an Error (kUnsupported) unless the type is F32, F16 or BF16.
   files::StoredTensor TakeFloats(const std::string& name, const Shape& shape);
-  // The same, or Q8_0.
-  files::StoredTensor TakeEmbedding(const std::string& name,
-                                    const Shape& shape);
+  // An embedding or a head, W [rows][cols]: floats, Q8_0, Q6_K or Q4_0, or
+  // ternary codes.
+  LinearSource TakeEmbedding(const std::string& name, std::size_t rows,
+                             std::size_t cols);
   // Throws Error (kUnsupported) naming a tensor that is left.
   void RefuseRest() const;
 
@@ -46,6 +47,8 @@ class TensorTable {
 };
 
 bool IsPlainFloat(files::StoredType type);
+// A GGUF type of ternary codes.
+bool IsTernary(files::StoredType type);
 
 // Error (kMalformed) if the tensor has another shape.
 void CheckShape(const files::StoredTensor& tensor, const Shape& shape);
@@ -54,15 +57,16 @@ void CheckShape(const files::StoredTensor& tensor, const Shape& shape);
 [[noreturn]] void RefuseType(const files::StoredTensor& tensor,
                              const std::string& readable);
 
-// How a format spells the tensors of architecture bitnet-b1.58.  Within a layer
-// L the names are LAYERS.L.NAME.weight.
+// How a format spells the tensors.  Within a layer L the names are
+// LAYERS.L.NAME.weight.
 struct TensorNames {
   const char* embedding;    // whole names
   const char* output_norm;  //
   const char* head;         //
   const char* layers;
-  const char *attn_norm, *q, *k, *v, *attn_sub_norm, *o;
+  const char *attn_norm, *q, *k, *v, *q_norm, *k_norm, *attn_sub_norm, *o;
   const char *ffn_norm, *gate, *up, *ffn_sub_norm, *down;
+  const char* input_norm;  // what follows the NAME of a projection
 };
 
 // Takes NAME.weight, W [rows][cols], and what belongs to it.
@@ -70,7 +74,8 @@ using TakeLinear =
     std::function<LinearSource(TensorTable& table, const std::string& name,
                                std::size_t rows, std::size_t cols)>;
 
-// Fills the tensors of `checkpoint` according to its config.
+// Fills the tensors of `checkpoint` according to its config; then plain floats
+// that hold ternary values become kUnpacked.
 void BindTensors(TensorTable& table, const TensorNames& names,
                  const TakeLinear& take_linear, Checkpoint& checkpoint);
 

@@ -6,6 +6,8 @@
 
 #include <tern/error.h>
 
+#include "packing/q4_0.h"
+#include "packing/q6_k.h"
 #include "packing/q8_0.h"
 
 namespace tern::files {
@@ -17,13 +19,15 @@ constexpr std::uint16_t kF16Exponent = 0x7C00;
 constexpr std::uint16_t kBf16Exponent = 0x7F80;
 
 // Index of the first value with all bits of `exponent` set, or `count`; values
-// are `stride` bytes apart.  A whole block is looked at before any decision, so
+// are `stride` bytes apart, the first at `place`.  A whole block is looked at before any decision, so
 // that the loop vectorises: an embedding of 656 MB takes about 0.1 s.
 template <class T>
 std::size_t FirstNotFinite(std::span<const std::uint8_t> bytes,
-                           std::size_t stride, T exponent) {
+                           std::size_t stride, T exponent,
+                           std::size_t place = 0) {
   constexpr std::size_t kBlock = 1024;
   const std::size_t count = bytes.size() / stride;
+  bytes = bytes.subspan(std::min(place, bytes.size()));
   for (std::size_t begin = 0; begin < count; begin += kBlock) {
     const std::size_t end = std::min(begin + kBlock, count);
     std::size_t bad = 0;
@@ -64,6 +68,17 @@ void RequireFinite(const StoredTensor& tensor, std::uint64_t first,
     case StoredType::kQ8_0:
       stride = packing::kQ8BlockBytes;
       bad = FirstNotFinite(bytes, stride, kF16Exponent);
+      unit = "the scale of block ";
+      break;
+    case StoredType::kQ4_0:
+      stride = packing::kQ4BlockBytes;
+      bad = FirstNotFinite(bytes, stride, kF16Exponent);
+      unit = "the scale of block ";
+      break;
+    case StoredType::kQ6K:
+      stride = packing::kQ6BlockBytes;
+      bad = FirstNotFinite(bytes, stride, kF16Exponent,
+                           stride - sizeof(std::uint16_t));
       unit = "the scale of block ";
       break;
     default:

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <limits>
 #include <utility>
+#include <vector>
 
 #include <tern/error.h>
 
@@ -52,10 +54,15 @@ class Parser {
   void ReadTensorTable();
   std::vector<std::uint64_t> ReadShape();
   void PlaceTensors();
-  void PlaceTensor(StoredTensor& tensor, std::uint64_t available,
-                   bool ends_file) const;
-  void CheckBytes(const StoredTensor& tensor, std::uint64_t needed,
-                  std::uint64_t available, bool ends_file) const;
+  void PlaceTensor(const Entry& entry, std::uint64_t available, bool ends_file,
+                   StoredTensor& tensor) const;
+  [[nodiscard]] bool Fits(std::uint64_t needed, std::uint64_t available,
+                          bool ends_file) const;
+  [[noreturn]] static void RefuseRows(const StoredTensor& tensor,
+                                      const GgufLayout& layout);
+  [[noreturn]] static void RefuseBytes(
+      const StoredTensor& tensor, const std::vector<const GgufLayout*>& layouts,
+      std::uint64_t available, bool ends_file);
 
   [[nodiscard]] std::uint64_t Aligned(std::uint64_t bytes) const {
     return (bytes + result_.alignment - 1) & ~(result_.alignment - 1);
@@ -236,7 +243,6 @@ void Parser::ReadTensorTable() {
     reader_.set_context("tensor " + Quote(entry.tensor.name));
     entry.tensor.shape = ReadShape();
     entry.type_number = reader_.Number<std::uint32_t>();
-    entry.tensor.type = GgufStoredType(entry.type_number);
     entry.tensor.type_name = GgufTypeName(entry.type_number);
     entry.relative_offset = reader_.Number<std::uint64_t>();
     if (entry.relative_offset % result_.alignment != 0) {
@@ -304,56 +310,91 @@ void Parser::PlaceTensors() {
            ", as tensor " + Quote(entries_[i + 1].tensor.name));
     }
     entry.tensor.offset = data_begin + begin;
-    PlaceTensor(entry.tensor, std::min(end, data_bytes) - begin,
-                end >= data_bytes);
+    PlaceTensor(entry, std::min(end, data_bytes) - begin, end >= data_bytes,
+                entry.tensor);
     if (!result_.tensors.emplace(entry.tensor.name, entry.tensor).second) {
       fail("appears twice");
     }
   }
 }
 
-// Decides whether the tensor is what its type number says.
-void Parser::PlaceTensor(StoredTensor& tensor, std::uint64_t available,
-                         bool ends_file) const {
-  if (tensor.type == StoredType::kOther) {
-    tensor.bytes = available;
-    return;
-  }
+// Finds the layout that the type number means here: the one whose bytes are
+// those that the tensor has.
+void Parser::PlaceTensor(const Entry& entry, std::uint64_t available,
+                         bool ends_file, StoredTensor& tensor) const {
+  const std::vector<GgufLayout> layouts = GgufLayouts(entry.type_number);
+  tensor.bytes = available;
+  if (layouts.empty()) return;  // not read; whoever needs it refuses it
   const std::uint64_t cols = tensor.shape.back();
-  const std::uint64_t block = GgufBlock(tensor.type);
-  if (cols % block != 0) {
-    throw Error(ErrorCode::kUnsupported,
-                tensor.Place() + ": rows of " + std::to_string(cols) +
-                    " weights as " + tensor.type_name + ", whose blocks of " +
-                    std::to_string(block) +
-                    " would run over the row ends; convert the model to I2_S "
-                    "from the original");
+  const std::uint64_t rows = tensor.ElementCount() / cols;
+  std::vector<const GgufLayout*> possible;
+  std::vector<const GgufLayout*> fitting;
+  for (const GgufLayout& layout : layouts) {
+    if (layout.tensor_bytes == 0 && cols % layout.block != 0) continue;
+    possible.push_back(&layout);
+    if (Fits(layout.Bytes(rows, cols), available, ends_file)) {
+      fitting.push_back(&layout);
+    }
   }
-  tensor.bytes = GgufBytes(tensor.type, tensor.ElementCount());
-  CheckBytes(tensor, tensor.bytes, available, ends_file);
+  if (possible.empty()) RefuseRows(tensor, layouts.front());
+  if (fitting.size() > 1) {
+    throw Error(ErrorCode::kUnsupported,
+                tensor.Place() + ": its " + std::to_string(available) +
+                    " bytes may be " + fitting[0]->name + " or " +
+                    fitting[1]->name +
+                    ", which share the type number; convert the model to "
+                    "another type");
+  }
+  if (fitting.empty()) RefuseBytes(tensor, possible, available, ends_file);
+  tensor.type = fitting[0]->type;
+  tensor.type_name = fitting[0]->name;
+  tensor.bytes = fitting[0]->Bytes(rows, cols);
 }
 
 // The size rule: the room up to the next tensor is what the layout needs,
 // rounded up; the last tensor may end without padding.
-void Parser::CheckBytes(const StoredTensor& tensor, std::uint64_t needed,
-                        std::uint64_t available, bool ends_file) const {
-  if (available == Aligned(needed) || (ends_file && available == needed)) {
-    return;
+bool Parser::Fits(std::uint64_t needed, std::uint64_t available,
+                  bool ends_file) const {
+  return available == Aligned(needed) || (ends_file && available == needed);
+}
+
+void Parser::RefuseRows(const StoredTensor& tensor, const GgufLayout& layout) {
+  throw Error(ErrorCode::kUnsupported,
+              tensor.Place() + ": rows of " +
+                  std::to_string(tensor.shape.back()) + " weights as " +
+                  layout.name + ", whose blocks of " +
+                  std::to_string(layout.block) +
+                  " would run over the row ends; convert the model to I2_S "
+                  "from the original");
+}
+
+void Parser::RefuseBytes(const StoredTensor& tensor,
+                         const std::vector<const GgufLayout*>& layouts,
+                         std::uint64_t available, bool ends_file) {
+  const std::uint64_t cols = tensor.shape.back();
+  const std::uint64_t rows = tensor.ElementCount() / cols;
+  std::string needs;
+  std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+  for (const GgufLayout* layout : layouts) {
+    const std::uint64_t bytes = layout->Bytes(rows, cols);
+    least = std::min(least, bytes);
+    needs += (needs.empty() ? "" : ", ") + std::string(layout->name) +
+             " of this shape takes " + std::to_string(bytes) + " bytes";
   }
   std::string advice = "the file is damaged, fetch it again";
-  if (ends_file && available < needed) {
+  if (ends_file && available < least) {
     advice = "the file ends too early, fetch it again";
-  } else if (tensor.type == StoredType::kI2S) {
+  } else if (layouts.front()->type == StoredType::kI2S) {
     advice =
         "either a quantiser with several threads has written it, which "
         "corrupts I2_S (quantise again with one thread), or the number means "
         "another layout";
+  } else if (layouts.size() > 1) {
+    advice = "the type number means yet another layout, or the file is damaged";
   }
   throw Error(ErrorCode::kMalformed,
-              tensor.Place() + ": " + tensor.type_name +
-                  " of this shape takes " + std::to_string(needed) +
-                  " bytes, but the file has " + std::to_string(available) +
-                  " for it; " + advice);
+              tensor.Place() + ": " + needs + ", but the file has " +
+                  std::to_string(available) + " for it; " + advice);
 }
 
 }  // namespace

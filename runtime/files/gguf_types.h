@@ -1,14 +1,17 @@
 // The tensor type numbers of GGUF and what tern makes of them.
 //
 // The numbers are no reliable names: forks of ggml have given 36 to 47 to other
-// layouts than upstream (36 is I2_S in bitnet.cpp and nothing in ggml, 42 has
-// meant three layouts).  So a type counts only together with the bytes that the
-// tensor occupies; gguf.cc compares the two.
+// layouts than upstream (36 is I2_S in bitnet.cpp and was IQ4_NL_4_4 in ggml,
+// 42 has meant three layouts).  So a type counts only together with the bytes
+// that the tensor occupies: gguf.cc takes the one layout of a number that they
+// fit.
 #ifndef TERN_RUNTIME_FILES_GGUF_TYPES_H_
 #define TERN_RUNTIME_FILES_GGUF_TYPES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/files/stored_tensor.h"
 
@@ -31,19 +34,36 @@ enum ValueType : std::uint32_t {
   kFloat64 = 12,
 };
 
-// kOther for a number that tern does not read.
-StoredType GgufStoredType(std::uint32_t number);
+// A layout of tensor data.  Its blocks lie within rows, except those of I2_S,
+// which is a layout of the whole tensor.
+struct GgufLayout {
+  StoredType type = StoredType::kOther;  // kOther: known, but not read
+  const char* name = nullptr;
+  std::uint64_t block = 1;        // weights
+  std::uint64_t block_bytes = 0;  // of each
+  std::uint64_t row_bytes = 0;    // beside the blocks, once a row
+  std::uint64_t tensor_bytes = 0;  // beside the blocks, once
+
+  // Of a tensor of rows of `cols` weights, a multiple of `block`.
+  [[nodiscard]] std::uint64_t Bytes(std::uint64_t rows,
+                                    std::uint64_t cols) const;
+};
+
+// What a number has been used for; empty for one whose layouts tern knows
+// nothing of but the name.
+std::vector<GgufLayout> GgufLayouts(std::uint32_t number);
 
 // "I2_S"; for a number of several meanings all of them, for an unknown one the
 // number itself.
 std::string GgufTypeName(std::uint32_t number);
 
-// Weights that share a block of bytes and so cannot run over a row's end; 1 for
-// plain elements, and for I2_S, whose blocks are of the whole tensor.
-std::uint64_t GgufBlock(StoredType type);
-
-// Bytes of `elements` weights in whole blocks; not for kOther.
-std::uint64_t GgufBytes(StoredType type, std::uint64_t elements);
+// The layout of a type other than kU8 and kOther, and the number that upstream
+// ggml or, for what it has not, the layout's author gives it.
+struct GgufType {
+  std::uint32_t number = 0;
+  GgufLayout layout;
+};
+std::optional<GgufType> FindGgufType(StoredType type);
 
 }  // namespace tern::files
 

@@ -118,22 +118,11 @@ class Header {
   std::vector<std::uint8_t> bytes_;
 };
 
-// The reader's table of types, read backwards; empty for a type that GGUF has
-// not.
-std::optional<std::uint32_t> TypeNumber(StoredType type) {
-  constexpr std::uint32_t kNumbers = 64;
-  for (std::uint32_t number = 0; number < kNumbers; ++number) {
-    if (type != StoredType::kOther && GgufStoredType(number) == type) {
-      return number;
-    }
-  }
-  return std::nullopt;
-}
-
 // "" if GGUF can express the tensor.
 std::string WhatIsWrong(const GgufTensor& tensor) {
   constexpr std::size_t kMaxDimensions = 4;
-  if (!TypeNumber(tensor.type)) return "has a type that GGUF has not";
+  const auto type = FindGgufType(tensor.type);
+  if (!type) return "has a type that GGUF has not";
   if (tensor.shape.empty() || tensor.shape.size() > kMaxDimensions) {
     return "has " + std::to_string(tensor.shape.size()) +
            " dimensions, and GGUF 1 to 4";
@@ -143,7 +132,8 @@ std::string WhatIsWrong(const GgufTensor& tensor) {
     if (size == 0 || size > room) return "is empty or too large";
     room /= size;
   }
-  if (tensor.shape.back() % GgufBlock(tensor.type) != 0) {
+  const bool has_row_blocks = type->layout.tensor_bytes == 0;
+  if (has_row_blocks && tensor.shape.back() % type->layout.block != 0) {
     return "has rows of " + std::to_string(tensor.shape.back()) +
            ", which is no multiple of its type's block";
   }
@@ -171,7 +161,7 @@ Header MakeHeader(const GgufMetadata& metadata,
          ++size) {
       header.Number(*size);  // GGUF has the innermost first
     }
-    header.Number(TypeNumber(tensor.type).value());
+    header.Number(FindGgufType(tensor.type).value().number);
     header.Number(offset);
     offset += tensor.Bytes() + Padding(tensor.Bytes());
   }
@@ -183,7 +173,8 @@ Header MakeHeader(const GgufMetadata& metadata,
 std::uint64_t GgufTensor::Bytes() const {
   std::uint64_t elements = 1;
   for (const std::uint64_t size : shape) elements *= size;
-  return GgufBytes(type, elements);
+  const std::uint64_t cols = shape.back();
+  return FindGgufType(type).value().layout.Bytes(elements / cols, cols);
 }
 
 GgufWriter::GgufWriter(std::filesystem::path destination, bool overwrite,

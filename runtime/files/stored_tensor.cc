@@ -8,6 +8,8 @@
 #include <tern/error.h>
 
 #include "packing/half.h"
+#include "packing/q4_0.h"
+#include "packing/q6_k.h"
 #include "packing/q8_0.h"
 #include "runtime/files/finite.h"
 #include "runtime/files/quote.h"
@@ -28,13 +30,13 @@ std::uint64_t FloatRowBytes(StoredType type, std::uint64_t cols) {
       return cols * 2;
     case StoredType::kQ8_0:
       return packing::Q8RowBytes(cols);
-    case StoredType::kU8:
-    case StoredType::kI2S:
-    case StoredType::kTq2_0:
-    case StoredType::kOther:
-      break;
+    case StoredType::kQ4_0:
+      return packing::Q4RowBytes(cols);
+    case StoredType::kQ6K:
+      return packing::Q6RowBytes(cols);
+    default:
+      return 0;
   }
-  return 0;
 }
 
 void HalvesToFloats(StoredType type, std::span<const std::uint8_t> bytes,
@@ -52,14 +54,17 @@ void ToFloats(StoredType type, std::span<const std::uint8_t> bytes,
               std::uint64_t cols, float* out) {
   if (type == StoredType::kF32) {
     std::memcpy(out, bytes.data(), bytes.size());
-  } else if (type == StoredType::kQ8_0) {
-    const std::size_t row_bytes = packing::Q8RowBytes(cols);
-    for (std::size_t row = 0; row < bytes.size() / row_bytes; ++row) {
-      packing::DequantizeQ8(bytes.subspan(row * row_bytes, row_bytes),
-                            std::span(out + row * cols, cols));
-    }
-  } else {
+  } else if (type == StoredType::kF16 || type == StoredType::kBf16) {
     HalvesToFloats(type, bytes, out);
+  } else {
+    const auto dequantize = type == StoredType::kQ8_0   ? packing::DequantizeQ8
+                            : type == StoredType::kQ4_0 ? packing::DequantizeQ4
+                                                        : packing::DequantizeQ6;
+    const std::size_t row_bytes = FloatRowBytes(type, cols);
+    for (std::size_t row = 0; row < bytes.size() / row_bytes; ++row) {
+      dequantize(bytes.subspan(row * row_bytes, row_bytes),
+                 std::span(out + row * cols, cols));
+    }
   }
 }
 
@@ -89,8 +94,8 @@ void ReadFloats(const StoredTensor& tensor, std::uint64_t row_begin,
   if (row_bytes == 0) {
     throw Error(ErrorCode::kUnsupported,
                 tensor.Place() + ": type " + tensor.type_name +
-                    " where floats are needed; F32, F16, BF16 and Q8_0 are "
-                    "read as floats");
+                    " where floats are needed; F32, F16, BF16, Q8_0, Q6_K and "
+                    "Q4_0 are read as floats");
   }
   if (row_begin > row_end || row_end > tensor.bytes / row_bytes) {
     throw Error(ErrorCode::kInvalidArgument,

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include <tern/model.h>
+
 #include "runtime/aligned_buffer.h"
 #include "runtime/weights.h"
 
@@ -19,11 +21,33 @@ struct LinearShape {
   std::size_t threads = 0;
 };
 
-// Working memory of Project, reserved once for a session.
-class LinearScratch {
+// A buffer of `size` elements for each thread; they do not share cache lines.
+template <class T>
+class PerThread {
  public:
-  LinearScratch() = default;
-  explicit LinearScratch(const LinearShape& shape);
+  PerThread() = default;
+  PerThread(std::size_t threads, std::size_t size)
+      : stride_(Stride(size)), data_(threads * stride_) {}
+  static std::uint64_t Bytes(std::size_t threads, std::size_t size) {
+    return threads * Stride(size) * sizeof(T);
+  }
+  [[nodiscard]] T* Of(std::size_t thread) {
+    return data_.data() + thread * stride_;
+  }
+
+ private:
+  static std::size_t Stride(std::size_t size) {
+    return (size + kCacheLine - 1) / kCacheLine * kCacheLine;
+  }
+  std::size_t stride_ = 0;
+  AlignedBuffer<T> data_;
+};
+
+// Working memory of ternary layers with int8 inputs.
+class Int8Scratch {
+ public:
+  Int8Scratch() = default;
+  explicit Int8Scratch(const LinearShape& shape);
   static std::uint64_t Bytes(const LinearShape& shape);
 
   // Row of quantised activations: padded so that rows do not share lines.
@@ -31,12 +55,36 @@ class LinearScratch {
     return (cols + kCacheLine - 1) / kCacheLine * kCacheLine;
   }
 
-  LinearShape shape;
   AlignedBuffer<std::int8_t> q;        // [tokens][Stride(cols)]
   AlignedBuffer<float> q_scales;       // [tokens], the s of q = x * s
   AlignedBuffer<std::uint8_t> tables;  // [few tokens][NibbleTableBytes(cols)]
-  AlignedBuffer<std::int32_t> sums;    // [threads][TokenTile][rows]
-  AlignedBuffer<std::uint8_t> matmul;  // [threads][MatMulScratchBytes]
+  PerThread<std::int32_t> sums;        // [TokenTile][rows]
+  PerThread<std::uint8_t> matmul;      // [MatMulScratchBytes]
+};
+
+// Working memory of ternary layers with float inputs.
+class FloatScratch {
+ public:
+  FloatScratch() = default;
+  explicit FloatScratch(const LinearShape& shape);
+  static std::uint64_t Bytes(const LinearShape& shape);
+
+  PerThread<float> sums;           // [FloatTokenTile][rows]
+  PerThread<std::uint8_t> matmul;  // [FloatMatMulScratchBytes]
+};
+
+// Working memory of Project, reserved once for a session: that of the kind of
+// input that the model's ternary layers take.
+class LinearScratch {
+ public:
+  LinearScratch() = default;
+  LinearScratch(const LinearShape& shape, InputType input_type);
+  static std::uint64_t Bytes(const LinearShape& shape, InputType input_type);
+
+  LinearShape shape;
+  InputType input_type = InputType::kInt8;
+  Int8Scratch int8;
+  FloatScratch floats;
 };
 
 // One of the layers: y [tokens][w.rows] = W x.
@@ -45,15 +93,20 @@ struct Projection {
   float* y = nullptr;
 };
 
-// Applies all layers to x [tokens][cols]; they have the same cols, are all
-// ternary or all dense, and fit the scratch's shape.  Ternary layers quantise x
-// once for all of them.
+// Applies all layers to x [tokens][cols]; they have the same cols and fit the
+// scratch's shape.  Ternary layers with int8 inputs quantise x once for all of
+// them.  A layer's input_norm is not applied here.
 void Project(std::span<const Projection> layers, const float* x,
              std::size_t tokens, LinearScratch& scratch, int num_threads);
 
-// y [tokens][w.rows] = W x for a dense matrix: the output head.
-void ProjectDense(const DenseMatrix& w, const float* x, std::size_t tokens,
-                  float* y, int num_threads);
+// Project for layers that are all ternary, by kind of input.
+void ProjectInt8(std::span<const Projection> layers, const float* x,
+                 std::size_t tokens, Int8Scratch& scratch, int num_threads);
+void ProjectFloat(std::span<const Projection> layers, const float* x,
+                  std::size_t tokens, FloatScratch& scratch, int num_threads);
+
+// One row of a matrix as floats, out [w.cols]: an embedding look-up.
+void LookUpRow(const Linear& w, std::size_t row, float* out);
 
 }  // namespace tern
 

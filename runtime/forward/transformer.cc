@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 
 #include "runtime/parallel.h"
+#include "runtime/rope.h"
 #include "ternary_kernels/attention.h"
 #include "ternary_kernels/elementwise.h"
 
@@ -21,9 +23,15 @@ LinearShape LargestLinear(const ModelConfig& c, std::size_t max_tokens,
   LinearShape shape;
   shape.tokens = max_tokens;
   shape.cols = std::max({c.hidden_size, QuerySize(c), c.ffn_size});
-  shape.rows = shape.cols;
+  shape.rows = c.ternary_head ? std::max(shape.cols, c.vocab_size) : shape.cols;
   shape.threads = static_cast<std::size_t>(num_threads);
   return shape;
+}
+
+// Floats of inputs with norms of their own.
+std::size_t NormedSize(const ModelConfig& c, std::size_t tokens) {
+  if (!c.projection_norms) return 0;
+  return tokens * std::max({c.hidden_size, QuerySize(c), c.ffn_size});
 }
 
 // Floats of the scores of one thread.
@@ -31,17 +39,58 @@ std::size_t ScoresSize(const ModelConfig& c, std::size_t context_length) {
   return GroupSize(c) * kernels::AttentionScratch(context_length);
 }
 
+// An RMSNorm of its own for each row of x [tokens][weight.size()].
 void NormRows(const ForwardPass& pass, const float* x,
-              const std::vector<float>& weight, std::size_t tokens,
+              const std::vector<float>& weight, float eps, std::size_t tokens,
               float* out) {
   const std::size_t size = weight.size();
   ParallelFor(pass.num_threads, tokens, 1,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 for (std::size_t t = begin; t < end; ++t) {
                   kernels::RmsNorm(x + t * size, weight.data(), size,
-                                   pass.config.norm_eps, out + t * size);
+                                   eps, out + t * size);
                 }
               });
+}
+
+// The same with the model's epsilon.
+void NormRows(const ForwardPass& pass, const float* x,
+              const std::vector<float>& weight, std::size_t tokens,
+              float* out) {
+  NormRows(pass, x, weight, pass.config.norm_eps, tokens, out);
+}
+
+// Project, each layer on its input's own norm if it has one.
+void ProjectRows(const ForwardPass& pass,
+                 std::initializer_list<Projection> layers, const float* x,
+                 std::size_t tokens) {
+  LinearScratch& scratch = pass.work.linear;
+  if (!pass.config.projection_norms) {
+    Project({layers.begin(), layers.size()}, x, tokens, scratch,
+            pass.num_threads);
+    return;
+  }
+  for (const Projection& layer : layers) {
+    float* normed = pass.work.normed.data();
+    NormRows(pass, x, layer.w->input_norm, pass.config.projection_norm_eps,
+             tokens, normed);
+    Project({&layer, 1}, normed, tokens, scratch, pass.num_threads);
+  }
+}
+
+// RMSNorm of each head of q and k of one token (Qwen3).
+void NormHeads(const ForwardPass& pass, const LayerWeights& w, std::size_t t) {
+  const ModelConfig& c = pass.config;
+  float* q = pass.work.q.data() + t * QuerySize(c);
+  float* k = pass.work.k.data() + t * KvSize(c);
+  for (std::size_t h = 0; h < c.num_heads; ++h) {
+    float* head = q + h * c.head_dim;
+    kernels::RmsNorm(head, w.q_norm.data(), c.head_dim, c.norm_eps, head);
+  }
+  for (std::size_t h = 0; h < c.num_kv_heads; ++h) {
+    float* head = k + h * c.head_dim;
+    kernels::RmsNorm(head, w.k_norm.data(), c.head_dim, c.norm_eps, head);
+  }
 }
 
 // Rotates q and k of one token and puts k and v into the cache.
@@ -72,6 +121,9 @@ void AttendTokens(const ForwardPass& pass, std::size_t layer,
   ParallelFor(pass.num_threads, tokens, 1,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 for (std::size_t t = begin; t < end; ++t) {
+                  if (c.head_norms) {
+                    NormHeads(pass, pass.weights.layers[layer], t);
+                  }
                   RotateAndStore(pass, layer, t, position);
                 }
               });
@@ -99,12 +151,14 @@ void AttendTokens(const ForwardPass& pass, std::size_t layer,
 void GateRows(const ForwardPass& pass, std::size_t tokens) {
   const std::size_t size = pass.config.ffn_size;
   Workspace& work = pass.work;
+  const auto apply = pass.config.activation == Activation::kSquaredRelu
+                         ? kernels::SquaredReluGate
+                         : kernels::SiluGate;
   ParallelFor(pass.num_threads, tokens, 1,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 for (std::size_t t = begin; t < end; ++t) {
                   float* gate = work.hb.data() + t * size;
-                  kernels::SquaredReluGate(gate, work.hb2.data() + t * size,
-                                           size, gate);
+                  apply(gate, work.hb2.data() + t * size, size, gate);
                 }
               });
 }
@@ -125,7 +179,8 @@ Workspace::Workspace(const ModelConfig& c, std::size_t tokens,
                      std::size_t context_length, int num_threads)
     : max_tokens(tokens),
       x(tokens * c.hidden_size),
-      xb(tokens * std::max(c.hidden_size, QuerySize(c))),
+      xb(tokens * c.hidden_size),
+      normed(NormedSize(c, tokens)),
       q(tokens * QuerySize(c)),
       k(tokens * KvSize(c)),
       v(tokens * KvSize(c)),
@@ -137,32 +192,27 @@ Workspace::Workspace(const ModelConfig& c, std::size_t tokens,
       sine(tokens * c.head_dim / 2),
       scores(static_cast<std::size_t>(num_threads) *
              ScoresSize(c, context_length)),
-      frequencies(c.head_dim / 2),
-      linear(LargestLinear(c, tokens, num_threads)) {
-  // theta^(-2i/d) in float32, as the reference computes it.
-  for (std::size_t i = 0; i < frequencies.size(); ++i) {
-    const float exponent =
-        static_cast<float>(2 * i) / static_cast<float>(c.head_dim);
-    frequencies[i] = 1.0F / std::pow(c.rope_theta, exponent);
-  }
-}
+      frequencies(c.rope_frequencies.empty()
+                      ? RopeFrequencies(c.rope_theta, c.head_dim)
+                      : c.rope_frequencies),
+      linear(LargestLinear(c, tokens, num_threads), c.input_type) {}
 
 std::uint64_t Workspace::Bytes(const ModelConfig& c, std::size_t tokens,
                                std::size_t context_length, int num_threads) {
   const std::uint64_t floats_a_token =
-      2 * c.hidden_size + std::max(c.hidden_size, QuerySize(c)) +
-      2 * QuerySize(c) + 2 * KvSize(c) + 2 * c.ffn_size + c.head_dim;
+      3 * c.hidden_size + 2 * QuerySize(c) + 2 * KvSize(c) + 2 * c.ffn_size + c.head_dim;
   const std::uint64_t scores =
       static_cast<std::uint64_t>(num_threads) * ScoresSize(c, context_length);
-  return (tokens * floats_a_token + scores) * sizeof(float) +
-         LinearScratch::Bytes(LargestLinear(c, tokens, num_threads));
+  return (tokens * floats_a_token + NormedSize(c, tokens) + scores) *
+             sizeof(float) +
+         LinearScratch::Bytes(LargestLinear(c, tokens, num_threads),
+                              c.input_type);
 }
 
 void Embed(const ForwardPass& pass, std::span<const Token> tokens) noexcept {
   for (std::size_t t = 0; t < tokens.size(); ++t) {
-    kernels::DenseRow(pass.weights.embedding.View(),
-                      static_cast<std::size_t>(tokens[t]),
-                      pass.work.x.data() + t * pass.config.hidden_size);
+    LookUpRow(pass.weights.embedding, static_cast<std::size_t>(tokens[t]),
+              pass.work.x.data() + t * pass.config.hidden_size);
   }
 }
 
@@ -174,8 +224,9 @@ void PreparePositions(const ForwardPass& pass, std::size_t tokens,
     for (std::size_t i = 0; i < half; ++i) {
       const float angle =
           static_cast<float>(position + t) * work.frequencies[i];
-      work.cosine.data()[t * half + i] = std::cos(angle);
-      work.sine.data()[t * half + i] = std::sin(angle);
+      const float magnitude = pass.config.rope_magnitude;
+      work.cosine.data()[t * half + i] = std::cos(angle) * magnitude;
+      work.sine.data()[t * half + i] = std::sin(angle) * magnitude;
     }
   }
 }
@@ -186,25 +237,28 @@ void RunLayer(const ForwardPass& pass, std::size_t layer, std::size_t tokens,
   Workspace& work = pass.work;
   const auto project = [&](std::initializer_list<Projection> layers,
                            const float* x) {
-    Project({layers.begin(), layers.size()}, x, tokens, work.linear,
-            pass.num_threads);
+    ProjectRows(pass, layers, x, tokens);
   };
 
-  // x += o_proj(sub_norm(attention(norm(x))))
+  // x += o_proj(sub_norm(attention(norm(x)))), with or without the sub-norm
   NormRows(pass, work.x.data(), w.attn_norm, tokens, work.xb.data());
   project({{&w.q, work.q.data()}, {&w.k, work.k.data()}, {&w.v, work.v.data()}},
           work.xb.data());
   AttendTokens(pass, layer, tokens, position);
-  NormRows(pass, work.att.data(), w.attn_sub_norm, tokens, work.xb.data());
-  project({{&w.o, work.out.data()}}, work.xb.data());
+  if (pass.config.sub_norms) {
+    NormRows(pass, work.att.data(), w.attn_sub_norm, tokens, work.att.data());
+  }
+  project({{&w.o, work.out.data()}}, work.att.data());
   AddRows(pass, tokens);
 
-  // x += down_proj(sub_norm(relu(gate_proj(h))^2 * up_proj(h))), h = norm(x)
+  // x += down_proj(sub_norm(act(gate_proj(h)) * up_proj(h))), h = norm(x)
   NormRows(pass, work.x.data(), w.ffn_norm, tokens, work.xb.data());
   project({{&w.gate, work.hb.data()}, {&w.up, work.hb2.data()}},
           work.xb.data());
   GateRows(pass, tokens);
-  NormRows(pass, work.hb.data(), w.ffn_sub_norm, tokens, work.hb.data());
+  if (pass.config.sub_norms) {
+    NormRows(pass, work.hb.data(), w.ffn_sub_norm, tokens, work.hb.data());
+  }
   project({{&w.down, work.out.data()}}, work.hb.data());
   AddRows(pass, tokens);
 }
@@ -222,7 +276,8 @@ void RunTokens(const ForwardPass& pass, std::span<const Token> tokens,
 
 void RunHead(const ForwardPass& pass, const float* x, std::size_t tokens,
              float* logits) noexcept {
-  ProjectDense(pass.weights.Head(), x, tokens, logits, pass.num_threads);
+  const Projection head{&pass.weights.Head(), logits};
+  Project({&head, 1}, x, tokens, pass.work.linear, pass.num_threads);
 }
 
 }  // namespace tern

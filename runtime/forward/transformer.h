@@ -1,10 +1,16 @@
 // The forward pass: embedding, layers, final norm, head.  Read RunLayer for
 // what the architecture computes.
 //
-// bitnet-b1.58 (Ma et al. 2024, arXiv 2402.17764; 2B4T, arXiv 2504.12285): a
-// Llama layer with an RMSNorm before o_proj and before down_proj (sub-norms),
-// squared ReLU in the feed-forward block, no biases, and linear layers that are
-// ternary with int8 activations.
+// All architectures are a Llama layer with differences that ModelConfig names:
+//
+// bitnet-b1.58, bitnet (Ma et al. 2024, arXiv 2402.17764; 2B4T, arXiv
+// 2504.12285): an RMSNorm before o_proj and before down_proj (sub-norms), the
+// first with squared ReLU in the feed-forward block, no biases.
+// llama (Touvron et al. 2023, arXiv 2302.13971); Falcon-E's has an RMSNorm of
+// its own before each projection.
+// qwen3 (arXiv 2505.09388): an RMSNorm of each head of q and k.
+//
+// Linear layers are ternary, with int8 or float inputs, or dense.
 #ifndef TERN_RUNTIME_FORWARD_TRANSFORMER_H_
 #define TERN_RUNTIME_FORWARD_TRANSFORMER_H_
 
@@ -33,7 +39,8 @@ class Workspace {
 
   std::size_t max_tokens;
   AlignedBuffer<float> x;          // [T][hidden], the residual stream
-  AlignedBuffer<float> xb;         // [T][max(hidden, heads * head_dim)], normed
+  AlignedBuffer<float> xb;         // [T][hidden], normed
+  AlignedBuffer<float> normed;     // [T][a projection's cols], its own norm
   AlignedBuffer<float> q;          // [T][heads][head_dim]
   AlignedBuffer<float> k;          // [T][kv_heads][head_dim]
   AlignedBuffer<float> v;          // [T][kv_heads][head_dim]

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/packing/expect_fault.h"
+#include "tests/packing/stored.h"
 #include "tests/packing/weights.h"
 
 namespace tern::packing {
@@ -112,7 +113,66 @@ TEST(I2S, RefusesToWriteWhatItCannotHold) {
       PackI2S(Canonical(RandomWeights(2, 128), ScaleGroup::kRow, {1.0F, 2.0F}),
               bytes),
       "more than one scale", 0);
+  EXPECT_FAULT(PackI2S(Canonical(RandomWeights(2, 128), -1), bytes),
+               "no finite number", 64);
   EXPECT_FAULT(PackI2S(TernaryMatrix{}, bytes), "empty", 0);
+}
+
+// Blocks of 64, also an odd number of them, over row ends and inside bytes.
+TEST(I2S, ReadsOrderB) {
+  for (const std::size_t cols : {384, 64, 192, 10, 6, 3}) {
+    const std::size_t rows = cols == 64 ? 7 : 32 * (cols % 2 + 1);
+    const Weights weights = RandomWeights(rows, cols);
+    TernaryMatrix matrix;
+    EXPECT_SOUND(UnpackI2S(StoredI2SB(weights, 0.37F), rows, cols, matrix,
+                           I2SOrder::kB));
+    EXPECT_EQ(matrix, Canonical(weights, 0.37F)) << cols;
+  }
+}
+
+// Columns on both sides of the 32 that are unpacked at once.
+TEST(I2S, ReadsOrderC) {
+  for (const std::size_t cols : {1, 3, 31, 32, 33, 128, 130}) {
+    const Weights weights = RandomWeights(12, cols);
+    TernaryMatrix matrix;
+    EXPECT_SOUND(
+        UnpackI2S(StoredI2SC(weights, 0.37F), 12, cols, matrix, I2SOrder::kC));
+    EXPECT_EQ(matrix, Canonical(weights, 0.37F)) << cols;
+  }
+}
+
+TEST(I2S, OneOrderReadAsAnotherGivesOtherWeights) {
+  const Weights weights = RandomWeights(4, 128);
+  const std::vector<std::uint8_t> bytes = StoredI2S(weights, 1);
+  for (const I2SOrder order : {I2SOrder::kB, I2SOrder::kC}) {
+    TernaryMatrix matrix;
+    EXPECT_SOUND(UnpackI2S(bytes, 4, 128, matrix, order));
+    EXPECT_NE(matrix, Canonical(weights, 1));
+  }
+}
+
+TEST(I2S, OrdersBAndCRefuseWhatARefuses) {
+  TernaryMatrix matrix;
+  for (const I2SOrder order : {I2SOrder::kB, I2SOrder::kC}) {
+    for (std::size_t byte = 0; byte < 80; ++byte) {
+      // No 3 by chance: 20 x 16 zeros.
+      std::vector<std::uint8_t> bytes = StoredI2SC(ZeroWeights(20, 16), 1);
+      SetSlot(bytes, byte, byte % 4, 3);
+      EXPECT_FAULT(UnpackI2S(bytes, 20, 16, matrix, order), "code 3", byte);
+    }
+    const Weights weights = RandomWeights(4, 64);
+    EXPECT_FAULT(UnpackI2S(StoredI2SB(weights, -0.5F), 4, 64, matrix, order),
+                 "scale", 64);
+    EXPECT_FAULT(UnpackI2S(StoredI2SB(weights, 0), 4, 64, matrix, order),
+                 "scale 0 over weights that are not 0", 64);
+    EXPECT_FAULT(UnpackI2S(StoredI2SB(weights, 1), 4, 128, matrix, order),
+                 "needs 160", 0);
+  }
+  const std::vector<std::uint8_t> bytes = StoredI2SB(RandomWeights(2, 64), 1);
+  EXPECT_FAULT(UnpackI2S(bytes, 2, 64, matrix, I2SOrder::kC),
+               "2 rows, which is no multiple of 4", 0);
+  EXPECT_FAULT(UnpackI2S(bytes, 4, 33, matrix, I2SOrder::kB),
+               "no multiple of 64", 0);
 }
 
 }  // namespace

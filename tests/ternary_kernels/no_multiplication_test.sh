@@ -12,7 +12,7 @@ processor=$2
 shift 2
 here=$(dirname "$0")
 # Highway's operator* stands alone in a debug build.
-scaling='::operator[*][<(]|::(QuantizeActivations|QuantizeOnTarget|QuantizeVector|ScaleOnTarget|ScaleByRowOnTarget|AddScaledOnTarget)\('
+scaling='::operator[*][<(]|::(QuantizeActivations|QuantizeOnTarget|QuantizeVector|ScaleOnTarget|ScaleByRowOnTarget|AddScaledOnTarget|ScaleFloatsOnTarget|ScaleFloatsByRowOnTarget|AddScaledFloatsOnTarget)\('
 
 case $processor in
   x86_64 | AMD64) arch=x86 targets='SSSE3 SSE4 AVX2 AVX3 AVX3_DL' ;;
@@ -76,6 +76,7 @@ for object in "$@"; do
   case $object in
     *matvec.cc.o) witness='v?pshufb|tbl' ;;
     *matmul.cc.o) witness='v?paddw|add' ;;
+    *float_sums.cc.o) witness='v?addps|fadd' ;;
     *activations.cc.o) allowed=$scaling witness='v?mulps|fmul' ;;
     *reference.cc.o) allowed=$scaling witness= seen= ;;
     *self_test.cc.o) witness= seen= ;;
@@ -90,7 +91,7 @@ for object in "$@"; do
   "$objdump" -d -C --no-show-raw-insn "$object" |
     check "$arch" "$allowed" "$seen" "$witness"
 done
-if [ "$read_objects" -ne 5 ]; then
-  echo "no_multiplication_test: read $read_objects objects, not 5" >&2
+if [ "$read_objects" -ne 6 ]; then
+  echo "no_multiplication_test: read $read_objects objects, not 6" >&2
   exit 1
 fi

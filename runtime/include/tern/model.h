@@ -63,7 +63,8 @@ struct ModelConfig {
   float rope_magnitude = 1;  // factor of the cosines and sines (YaRN)
   float norm_eps = 0;
   float projection_norm_eps = 0;  // of projection_norms
-  bool tied_head = false;  // output head = embedding
+  bool tied_head = false;     // output head = embedding
+  bool ternary_head = false;  // output head of ternary weights
 };
 
 struct LoadOptions {

@@ -1,0 +1,160 @@
+#include "packing/unpacked.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "packing/checks.h"
+#include "packing/interleave.h"
+
+namespace tern::packing {
+namespace {
+
+constexpr std::size_t kSmallestBlock = 32;
+
+// Magnitudes are compared as bits: the order of numbers from 0 up, equality
+// without a thought for denormals, and -0 is 0.
+std::uint32_t Magnitude(float weight) {
+  return std::bit_cast<std::uint32_t>(weight) & 0x7fffffffU;
+}
+constexpr std::uint32_t kInfinite = 0x7f800000U;
+
+// The sizes of a block of columns that still explain everything seen.  Two
+// neighbours among the non-zero weights of a row, at columns a < b, that differ
+// in magnitude leave only the sizes with a and b in different blocks.  Looking
+// at neighbours is enough, and there are few such pairs in a ternary matrix, so
+// that it is read once, whatever its blocks.
+class BlockSizes {
+ public:
+  explicit BlockSizes(std::size_t cols) : sizes_{cols} {
+    for (std::size_t blocks = 2; blocks <= cols / kSmallestBlock; ++blocks) {
+      if (cols % blocks == 0 && cols / blocks % 4 == 0) {
+        sizes_.push_back(cols / blocks);
+      }
+    }
+  }
+
+  // False if no size is left.
+  bool Separate(std::size_t a, std::size_t b) {
+    std::erase_if(sizes_,
+                  [&](std::size_t size) { return a / size == b / size; });
+    return !sizes_.empty();
+  }
+
+  [[nodiscard]] std::size_t largest() const { return sizes_.front(); }
+
+ private:
+  std::vector<std::size_t> sizes_;  // descending
+};
+
+// Feeds the row to `sizes`.  The column at which it turned out not to be
+// ternary, if it did.
+std::optional<std::size_t> FindFault(std::span<const float> row,
+                                     BlockSizes& sizes) {
+  std::uint32_t current = 0;  // magnitude of the last weight that is not zero
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    const std::uint32_t magnitude = Magnitude(row[c]);
+    // Both at once: either alone is as unpredictable as the weights.
+    const bool changes = (static_cast<unsigned>(magnitude != 0) &
+                          static_cast<unsigned>(magnitude != current)) != 0;
+    if (!changes) continue;
+    if (magnitude >= kInfinite) return c;
+    if (current != 0) {
+      std::size_t before = c - 1;
+      while (Magnitude(row[before]) == 0) --before;
+      if (!sizes.Separate(before, c)) return c;
+    }
+    current = magnitude;
+  }
+  return std::nullopt;
+}
+
+unsigned Code(float weight) {
+  const auto bits = std::bit_cast<std::uint32_t>(weight);
+  const auto nonzero = static_cast<unsigned>((bits << 1) != 0);
+  return 1 + nonzero - 2 * (nonzero & (bits >> 31));
+}
+
+// codes [RowBytes(cols)]
+void FillCodes(std::span<const float> row, std::uint8_t* codes) {
+  const std::size_t whole = row.size() / 4 * 4;
+  for (std::size_t c = 0; c < whole; c += 4) {
+    codes[c / 4] = static_cast<std::uint8_t>(
+        Code(row[c]) | Code(row[c + 1]) << 2 | Code(row[c + 2]) << 4 |
+        Code(row[c + 3]) << 6);
+  }
+  if (whole == row.size()) return;
+  unsigned last = kZeroCodes;
+  for (std::size_t c = whole; c < row.size(); ++c) {
+    const std::size_t shift = 2 * (c - whole);
+    last = (last & ~(3U << shift)) | Code(row[c]) << shift;
+  }
+  codes[whole / 4] = static_cast<std::uint8_t>(last);
+}
+
+// The magnitude of the first weight that is not zero, or 0.
+float FindScale(std::span<const float> weights) {
+  for (const float weight : weights) {
+    if (Magnitude(weight) != 0) return std::bit_cast<float>(Magnitude(weight));
+  }
+  return 0;
+}
+
+Fault NotTernary(std::span<const float> weights, std::size_t cols,
+                 std::size_t index) {
+  const std::string place = "the weight in row " +
+                            std::to_string(index / cols) + ", column " +
+                            std::to_string(index % cols);
+  if (Magnitude(weights[index]) >= kInfinite) {
+    return Fault{place + " is " + std::to_string(weights[index]), index};
+  }
+  return Fault{place +
+                   " has another magnitude than those before it, and no blocks "
+                   "of columns explain that",
+               index};
+}
+
+}  // namespace
+
+bool LooksTernary(std::span<const float> row) {
+  BlockSizes sizes(row.size());
+  return !FindFault(row, sizes).has_value();
+}
+
+MaybeFault UnpackFloats(std::span<const float> weights, std::size_t rows,
+                        std::size_t cols, TernaryMatrix& matrix) {
+  if (auto fault = CheckShape(rows, cols)) return fault;
+  if (auto fault =
+          CheckSize(weights.size_bytes(), rows * cols * sizeof(float))) {
+    return fault;
+  }
+  const std::size_t row_bytes = TernaryMatrix::RowBytes(cols);
+  matrix = {.rows = rows,
+            .cols = cols,
+            .codes = std::vector<std::uint8_t>(rows * row_bytes),
+            .scales = {}};
+  BlockSizes sizes(cols);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::span<const float> row = weights.subspan(r * cols, cols);
+    const std::optional<std::size_t> column = FindFault(row, sizes);
+    if (column.has_value())
+      return NotTernary(weights, cols, r * cols + *column);
+    FillCodes(row, matrix.codes.data() + r * row_bytes);
+  }
+  matrix.group = ScaleGroup::kBlock;
+  matrix.block = sizes.largest();
+  // The block divides cols, so that blocks follow each other over row ends.
+  matrix.scales.resize(weights.size() / matrix.block);
+  for (std::size_t b = 0; b < matrix.scales.size(); ++b) {
+    matrix.scales[b] =
+        FindScale(weights.subspan(b * matrix.block, matrix.block));
+  }
+  WidenScales(matrix);
+  return {};
+}
+
+}  // namespace tern::packing

@@ -1,0 +1,113 @@
+// How the rows of several linear layers that share one input are cut into work
+// for threads: by tiles of rows, all layers laid end to end, and for many tokens
+// by tiles of tokens too.  Never within a sum, so that no result depends on it.
+#ifndef TERN_RUNTIME_FORWARD_ROW_RANGES_H_
+#define TERN_RUNTIME_FORWARD_ROW_RANGES_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include "packing/tiles.h"
+#include "runtime/forward/linear.h"
+#include "runtime/parallel.h"
+
+namespace tern {
+
+// Rows that one product of many tokens takes at most.  Building a table of 81
+// sums costs as much as about 80 rows, so blocks must be much longer; the
+// accumulators of 2304 rows and 16 tokens (72 KiB as int16) must stay in L2.
+// 210 GMAC/s here against 193 with 1024 rows (AVX3_DL, one thread, 6912 x
+// 2560).
+inline constexpr std::size_t kRowBlock = 2304;
+
+inline std::size_t RowTiles(std::size_t rows) {
+  return packing::PaddedRows(rows) / packing::kTileRows;
+}
+
+// A range of rows of one of several layers that are counted through.
+struct RowRange {
+  const Projection* layer = nullptr;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+// Calls fn(RowRange) for the parts of row tiles [begin, end) of all layers laid
+// end to end.
+template <class Fn>
+void ForEachLayer(std::span<const Projection> layers, std::size_t begin,
+                  std::size_t end, const Fn& fn) {
+  std::size_t first = 0;
+  for (const Projection& layer : layers) {
+    const std::size_t tiles = RowTiles(layer.w->rows);
+    const std::size_t from = std::max(begin, first);
+    const std::size_t to = std::min(end, first + tiles);
+    if (from < to) {
+      fn(RowRange{&layer, (from - first) * packing::kTileRows,
+                  std::min((to - first) * packing::kTileRows, layer.w->rows)});
+    }
+    first += tiles;
+  }
+}
+
+// Row tiles of all layers.
+inline std::size_t RowTiles(std::span<const Projection> layers) {
+  std::size_t tiles = 0;
+  for (const Projection& layer : layers) tiles += RowTiles(layer.w->rows);
+  return tiles;
+}
+
+// Few tokens: calls fn(RowRange, thread) for all rows of all layers.
+template <class Fn>
+void ForEachRowRange(std::span<const Projection> layers, int num_threads,
+                     const Fn& fn) {
+  ParallelFor(num_threads, RowTiles(layers), 1,
+              [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                ForEachLayer(layers, begin, end,
+                             [&](const RowRange& rows) { fn(rows, thread); });
+              });
+}
+
+// Tokens [first, first + count).
+struct TokenRange {
+  std::size_t first = 0;
+  std::size_t count = 0;
+};
+
+// Many tokens: calls fn(RowRange, TokenRange, thread) for all rows of all
+// layers and all tokens, at most kRowBlock rows and `token_tile` tokens at a
+// time.
+template <class Fn>
+void ForEachRowAndTokenRange(std::span<const Projection> layers,
+                             std::size_t tokens, std::size_t token_tile,
+                             int num_threads, const Fn& fn) {
+  const std::size_t tiles = RowTiles(layers);
+  const std::size_t token_tiles = (tokens + token_tile - 1) / token_tile;
+  // Blocks of rows: long, but enough of them that every thread has work.
+  const auto threads = static_cast<std::size_t>(num_threads);
+  const std::size_t wanted = (2 * threads + token_tiles - 1) / token_tiles;
+  const std::size_t block =
+      std::clamp<std::size_t>(tiles / std::max<std::size_t>(wanted, 1), 1,
+                              kRowBlock / packing::kTileRows);
+  const std::size_t blocks = (tiles + block - 1) / block;
+  ParallelForEach(
+      num_threads, blocks * token_tiles,
+      [&](std::size_t item, std::size_t thread) {
+        const std::size_t first = item / blocks * token_tile;
+        const std::size_t begin = item % blocks * block;
+        const TokenRange range{first, std::min(token_tile, tokens - first)};
+        ForEachLayer(
+            layers, begin, std::min(begin + block, tiles),
+            [&](const RowRange& rows) { fn(rows, range, thread); });
+      });
+}
+
+// Columns that share a scale: all of them but for block scales.
+inline std::size_t ScaleCols(const Linear& w) {
+  return w.ternary.group == packing::ScaleGroup::kBlock ? w.ternary.block
+                                                        : w.cols;
+}
+
+}  // namespace tern
+
+#endif  // TERN_RUNTIME_FORWARD_ROW_RANGES_H_
