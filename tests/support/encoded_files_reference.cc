@@ -22,7 +22,6 @@ std::vector<EncodedFile> EncodedFiles() {
       {"LlamaTQ2", "llama", llama, folder / (l + "tq2_0.gguf"), gguf::kTq2_0},
       {"LlamaIQ1BN", "llama", llama, folder / (l + "iq1_bn.gguf"),
        gguf::kIq1Bn},
-      {"LlamaF32", "llama", llama, folder / (l + "f32.gguf"), gguf::kF32},
   };
 }
 
