@@ -39,7 +39,7 @@ struct ZooCase {
   std::string logits = ".logits";  // suffix of the tensors to compare with
   bool silu = false;               // whatever the source says
   // Where the file does not imply the activations of the golden outputs.
-  std::optional<InputType> input_type;
+  std::optional<InputType> input_type = std::nullopt;
   // f16 rounding of the scales or of the embedding: another model, slightly.
   bool rounded = false;
 };
