@@ -67,8 +67,14 @@ std::string ActivationName(Activation activation) {
   switch (activation) {
     case Activation::kSquaredRelu:
       return "squared ReLU";
+    case Activation::kSilu:
+      return "SiLU";
   }
   return "unknown";
+}
+
+std::string InputTypeName(InputType type) {
+  return type == InputType::kInt8 ? "int8 per token" : "not quantised";
 }
 
 // Name and value of each hyperparameter, as --json spells them.
@@ -76,6 +82,10 @@ Json ConfigJson(const ModelConfig& c) {
   return {{"architecture", c.architecture},
           {"name", c.name},
           {"activation", ActivationName(c.activation)},
+          {"inputs_of_ternary_layers", InputTypeName(c.input_type)},
+          {"sub_norms", c.sub_norms},
+          {"head_norms", c.head_norms},
+          {"projection_norms", c.projection_norms},
           {"hidden_size", c.hidden_size},
           {"num_layers", c.num_layers},
           {"ffn_size", c.ffn_size},
@@ -85,8 +95,10 @@ Json ConfigJson(const ModelConfig& c) {
           {"vocab_size", c.vocab_size},
           {"max_context", c.max_context},
           {"rope_theta", ShortestDouble(c.rope_theta)},
+          {"rope_scaled", !c.rope_frequencies.empty()},
           {"norm_eps", ShortestDouble(c.norm_eps)},
-          {"tied_head", c.tied_head}};
+          {"tied_head", c.tied_head},
+          {"ternary_head", c.ternary_head}};
 }
 
 std::uint64_t TotalBytes(const MemoryReport& m) {
@@ -236,6 +248,8 @@ int InspectModel(const Arguments& arguments) {
       line.options(), &context,
       "positions, for the memory table (default: the model's own)");
   AddKvOption(line.options(), &options.kv_type);
+  FormatOptions format;
+  AddFormatOptions(line.options(), &format);
   line.options().add_options()("json", po::bool_switch(&json),
                                "print one JSON document");
   line.TakeWords(1, &words);
@@ -245,6 +259,8 @@ int InspectModel(const Arguments& arguments) {
   }
   if (!words.empty()) RefuseEmptyName(words[0], "PATH");
   options.context_length = context.value_or(0);
+  options.input_type = format.input_type;
+  options.i2s_layout = format.i2s_layout;
   const std::string path =
       ChooseModel(words.empty() ? model : words[0]).string();
   const ModelReport report = Inspect(path, options);

@@ -67,6 +67,8 @@ std::shared_ptr<const Model> LoadModel(const fs::path& path,
   Progress bar("loading");
   LoadOptions load;
   load.num_threads = options.num_threads;
+  load.input_type = options.format.input_type;
+  load.i2s_layout = options.format.i2s_layout;
   load.progress = [&bar](double fraction) {
     ThrowIfInterrupted();
     bar.Update(fraction);

@@ -11,6 +11,20 @@ namespace {
 constexpr unsigned kHelpWidth = 80;
 constexpr const char* kWords = "words";
 
+std::optional<InputType> ParseInputType(const std::string& name) {
+  if (name == "auto") return std::nullopt;
+  if (name == "int8") return InputType::kInt8;
+  if (name == "none") return InputType::kFloat;
+  throw UsageError("--activations: '" + name + "' is not auto, int8 or none");
+}
+
+I2SLayout ParseI2SLayout(const std::string& name) {
+  if (name == "a") return I2SLayout::kA;
+  if (name == "b") return I2SLayout::kB;
+  if (name == "c") return I2SLayout::kC;
+  throw UsageError("--i2s-layout: '" + name + "' is not a, b or c");
+}
+
 KvType ParseKvType(const std::string& text) {
   if (text == "f32") return KvType::kF32;
   if (text == "f16") return KvType::kF16;
@@ -112,6 +126,25 @@ void AddKvOption(po::options_description& options, KvType* out) {
       "how keys and values are kept: f32, f16 or q8 (default f16)");
 }
 
+void AddFormatOptions(po::options_description& options, FormatOptions* out) {
+  options.add_options()(
+      "activations",
+      po::value<std::string>()->value_name("TYPE")->notifier(
+          [out](const std::string& text) {
+            out->input_type = ParseInputType(text);
+          }),
+      "what ternary layers make of their inputs: int8 (a scale for each token) "
+      "or none (taken as they are) (default auto: as the model was trained)")(
+      "i2s-layout",
+      po::value<std::string>()->value_name("NAME")->notifier(
+          [out](const std::string& text) {
+            out->i2s_layout = ParseI2SLayout(text);
+          }),
+      "order of the codes in a GGUF file's I2_S tensors, which it does not "
+      "tell: a (as published), b (written on ARM) or c (four rows a byte) "
+      "(default a)");
+}
+
 void AddComputeOptions(po::options_description& options, ComputeOptions* out,
                        const std::string& context_help) {
   AddContextOption(options, &out->context_length, context_help);
@@ -121,6 +154,7 @@ void AddComputeOptions(po::options_description& options, ComputeOptions* out,
                   "a whole number from 1 to 1024"),
       "threads (default: the physical cores that may be used)");
   AddKvOption(options, &out->kv_type);
+  AddFormatOptions(options, &out->format);
   options.add_options()("target", Name(&out->target, "--target", "ISA"),
                         "instruction set, one of those that `tern --version` "
                         "lists (default: the best that the CPU has)");

@@ -15,6 +15,7 @@
 
 #include <boost/program_options.hpp>
 
+#include <tern/model.h>
 #include <tern/sampler.h>
 #include <tern/session.h>
 
@@ -110,8 +111,16 @@ po::typed_value<std::string>* Name(Out* out, const char* option,
 // -m; empty: the model that ships (loading.h).
 void AddModelOption(po::options_description& options, std::string* model);
 
+// What a model's files do not say, or say wrongly.
+struct FormatOptions {
+  std::optional<InputType> input_type;  // empty: as the files say
+  I2SLayout i2s_layout = I2SLayout::kA;
+};
+void AddFormatOptions(po::options_description& options, FormatOptions* out);
+
 // How to compute.
 struct ComputeOptions {
+  FormatOptions format;
   std::optional<std::size_t> context_length;
   int num_threads = 0;  // 0: all
   KvType kv_type = KvType::kF16;

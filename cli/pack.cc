@@ -24,6 +24,7 @@ struct PackCommand {
   std::vector<std::string> words;
   std::optional<std::string> type;
   std::string head = "keep";
+  FormatOptions format;
   bool force = false;
   bool json = false;
 };
@@ -38,19 +39,23 @@ bool ParseOptions(const Arguments& arguments, PackCommand* command) {
        "  tern pack bitnet-b1.58-2B-4T bitnet-2b4t.gguf --head q8_0"});
   line.options().add_options()(
       "type", Name(&command->type, "--type", "TYPE"),
-      "how ternary weights are stored: i2_s or tq2_0 (default i2_s)")(
+      "how ternary weights are stored: i2_s (one scale a matrix), tq1_0, "
+      "tq2_0 or q2_0 (a scale for 256, 256 and 64 weights) (default i2_s)")(
       "head", Name(&command->head, "--head", "TYPE"),
       "how the embedding is stored: keep, f16 or q8_0 (default keep)")(
       "force", po::bool_switch(&command->force), "replace DST if it exists")(
       "json", po::bool_switch(&command->json), "print one JSON document");
+  AddFormatOptions(line.options(), &command->format);
   line.TakeWords(2, &command->words);
   return line.Parse(arguments);
 }
 
 PackedType ParseType(const std::string& name) {
   if (name == "i2_s") return PackedType::kI2S;
+  if (name == "tq1_0") return PackedType::kTQ1_0;
   if (name == "tq2_0") return PackedType::kTQ2_0;
-  throw UsageError("--type: '" + name + "' is not i2_s or tq2_0");
+  if (name == "q2_0") return PackedType::kQ2_0;
+  throw UsageError("--type: '" + name + "' is not i2_s, tq1_0, tq2_0 or q2_0");
 }
 
 PackedHead ParseHead(const std::string& name) {
@@ -81,6 +86,8 @@ int PackModel(const Arguments& arguments) {
   PackOptions options;
   if (command.type) options.type = ParseType(*command.type);
   options.head = ParseHead(command.head);
+  options.input_type = command.format.input_type;
+  options.i2s_layout = command.format.i2s_layout;
   options.overwrite = command.force;
   if (command.words.size() < 2) {
     throw UsageError(command.words.empty() ? "SRC and DST: missing"

@@ -328,8 +328,8 @@ void InspectModel(const Checkpoint& model, const InspectOptions& options,
   memory.context_length = options.context_length != 0
                               ? options.context_length
                               : model.config.max_context;
-  InspectLinear(model.embedding, memory.embedding_bytes,
-                memory.embedding_bytes, inspection);
+  InspectLinear(model.embedding, memory.embedding_bytes, memory.embedding_bytes,
+                inspection);
   if (model.head) {
     InspectLinear(*model.head, memory.embedding_bytes, memory.embedding_bytes,
                   inspection);
@@ -388,7 +388,9 @@ ModelReport InspectFile(const fs::path& path, const InspectOptions& options) {
   Inspection inspection;
   const files::TensorMap tensors = ReadContainer(path, inspection);
   try {
-    InspectModel(checkpoint::Open(path), options, inspection);
+    InspectModel(checkpoint::Open(path, {.input_type = options.input_type,
+                                         .i2s_layout = options.i2s_layout}),
+                 options, inspection);
   } catch (const Error& error) {
     AddProblem(inspection, error);
     InspectLooseTensors(tensors, inspection);

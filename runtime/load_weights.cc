@@ -12,6 +12,7 @@
 #include <tern/cpu.h>
 #include <tern/error.h>
 
+#include "packing/fault.h"
 #include "packing/q4_0.h"
 #include "packing/q6_k.h"
 #include "packing/tiles.h"
@@ -42,8 +43,10 @@ using files::StoredType;
 // What the kernels compute with, and how a row of it is made from a stored one.
 struct DenseForm {
   kernels::DenseType type;
-  void (*convert)(std::span<const std::uint8_t> stored, std::size_t cols,
-                  std::span<std::uint8_t> row) = nullptr;  // stays as it is
+  // Null: as it is stored.
+  packing::MaybeFault (*convert)(std::span<const std::uint8_t> stored,
+                                 std::size_t cols,
+                                 std::span<std::uint8_t> row) = nullptr;
 };
 
 DenseForm FormOf(const StoredTensor& tensor) {
@@ -85,8 +88,13 @@ void ReadConverted(const LinearSource& source, const DenseForm& form,
     tensor.file->Read(tensor.offset + row * stored_bytes, stored);
     files::RequireFinite(tensor, row * stored_bytes, stored);
     all_zero = all_zero && AllZero(stored);
-    form.convert(stored, source.cols,
-                 {matrix.data.data() + row * row_bytes, row_bytes});
+    const packing::MaybeFault fault = form.convert(
+        stored, source.cols, {matrix.data.data() + row * row_bytes, row_bytes});
+    if (fault) {
+      throw Error(ErrorCode::kMalformed,
+                  tensor.Place() + ": row " + std::to_string(row) + ": " +
+                      fault->what + "; the file is damaged, fetch it again");
+    }
   }
   if (all_zero) ThrowHole(tensor);
 }

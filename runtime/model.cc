@@ -19,10 +19,10 @@ using checkpoint::Checkpoint;
 std::uint64_t LayerBytes(const Weights& weights) {
   std::uint64_t bytes = weights.output_norm.size() * sizeof(float);
   for (const LayerWeights& w : weights.layers) {
-    bytes += (w.attn_norm.size() + w.q_norm.size() + w.k_norm.size() +
-              w.attn_sub_norm.size() + w.ffn_norm.size() +
-              w.ffn_sub_norm.size()) *
-             sizeof(float);
+    bytes +=
+        (w.attn_norm.size() + w.q_norm.size() + w.k_norm.size() +
+         w.attn_sub_norm.size() + w.ffn_norm.size() + w.ffn_sub_norm.size()) *
+        sizeof(float);
     for (const Linear* linear :
          {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) {
       bytes += linear->bytes();
@@ -136,12 +136,12 @@ std::uint64_t Model::bytes_per_token() const {
 }
 
 std::string Model::Describe() const {
-  std::string text = format_ + ": " + config_.architecture + ", " +
-                     std::to_string(config_.num_layers) + " layers of " +
-                     std::to_string(config_.hidden_size) + ", " +
-                     (config_.activation == Activation::kSquaredRelu
-                          ? "squared ReLU"
-                          : "SiLU");
+  std::string text =
+      format_ + ": " + config_.architecture + ", " +
+      std::to_string(config_.num_layers) + " layers of " +
+      std::to_string(config_.hidden_size) + ", " +
+      (config_.activation == Activation::kSquaredRelu ? "squared ReLU"
+                                                      : "SiLU");
   text += "; " + WeightsPhrase(weights_->layers.front().q, config_.input_type);
   text += "; " + TypePhrase(weights_->Head()) +
           (config_.tied_head ? " tied head" : " head");

@@ -1,7 +1,5 @@
-// Any checkpoint -> one GGUF file of architecture bitnet-b1.58.  First a plan,
-// from the headers alone: every tensor with its type and shape, so that what
-// cannot be written is refused before anything is.  Then tensor by tensor, with
-// one matrix in memory at a time.
+// Any checkpoint -> one GGUF file: the plan (pack_plan.h), then tensor by
+// tensor, with one matrix in memory at a time.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -16,14 +14,19 @@
 
 #include "packing/half.h"
 #include "packing/i2_s.h"
+#include "packing/q2_0.h"
 #include "packing/q8_0.h"
+#include "packing/tq1_0.h"
 #include "packing/tq2_0.h"
 #include "runtime/checkpoint/checkpoint.h"
+#include "runtime/checkpoint/tensor_table.h"
+#include "runtime/files/finite.h"
 #include "runtime/files/gguf.h"
 #include "runtime/files/gguf_writer.h"
 #include "runtime/files/input_file.h"
 #include "runtime/memory.h"
 #include "runtime/out_of_memory.h"
+#include "runtime/pack_plan.h"
 #include "runtime/tokenizer/gguf_metadata.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
 #include "runtime/tokenizer/tokenizer_json.h"
@@ -33,9 +36,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using checkpoint::Checkpoint;
-using checkpoint::LayerSource;
-using checkpoint::LinearKind;
-using checkpoint::LinearSource;
 using files::GgufMetadata;
 using files::GgufWriter;
 using files::StoredTensor;
@@ -44,21 +44,6 @@ using files::StoredType;
 // Floats converted, or bytes copied, in one piece: 4 MiB of float32.
 constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
 constexpr const char* kMemoryAdvice = "free some memory";
-
-// One tensor of the new file and where it comes from: codes if `linear` is
-// set, floats otherwise.
-struct PlannedTensor {
-  files::GgufTensor target;
-  const StoredTensor* source = nullptr;
-  const LinearSource* linear = nullptr;
-};
-
-[[noreturn]] void RefuseTensor(const StoredTensor& tensor,
-                               const std::string& what,
-                               const std::string& advice) {
-  throw Error(ErrorCode::kUnsupported,
-              tensor.Place() + ": " + what + "; " + advice);
-}
 
 // --- what may be written where ---
 
@@ -75,149 +60,7 @@ void RefuseOwnSource(const Checkpoint& source, const fs::path& destination) {
   }
 }
 
-// --- the plan ---
-
-StoredType TernaryType(PackedType type) {
-  return type == PackedType::kI2S ? StoredType::kI2S : StoredType::kTq2_0;
-}
-
-void CheckCols(const LinearSource& linear, PackedType type) {
-  const std::string cols = std::to_string(linear.cols) + " columns";
-  if (linear.cols % 128 != 0) {
-    RefuseTensor(linear.weight,
-                 cols + ", but I2_S needs a multiple of 128 and TQ2_0 of 256",
-                 "keep the model in its present form");
-  }
-  if (type == PackedType::kTQ2_0 && linear.cols % packing::kTq2Block != 0) {
-    RefuseTensor(linear.weight, cols + ", but TQ2_0 needs a multiple of 256",
-                 "write I2_S instead");
-  }
-}
-
-StoredType HeadType(const StoredTensor& tensor, PackedHead head) {
-  if (head == PackedHead::kKeep) return tensor.type;
-  if (head == PackedHead::kF16) return StoredType::kF16;
-  if (tensor.shape.back() % packing::kQ8Block != 0) {
-    RefuseTensor(tensor,
-                 std::to_string(tensor.shape.back()) +
-                     " columns, but Q8_0 needs a multiple of 32",
-                 "write the embedding as F16, or keep it");
-  }
-  return StoredType::kQ8_0;
-}
-
-PlannedTensor PlanFloats(std::string name, const StoredTensor& source,
-                         StoredType type) {
-  return {{std::move(name), type, source.shape}, &source, nullptr};
-}
-
-PlannedTensor PlanLinear(std::string name, const LinearSource& linear,
-                         PackedType type) {
-  if (linear.kind == LinearKind::kDense) {
-    return PlanFloats(std::move(name), linear.weight, linear.weight.type);
-  }
-  CheckCols(linear, type);
-  return {{std::move(name), TernaryType(type), {linear.rows, linear.cols}},
-          &linear.weight,
-          &linear};
-}
-
-void PlanLayer(const LayerSource& layer, std::size_t index, PackedType type,
-               std::vector<PlannedTensor>& plan) {
-  const std::string prefix = "blk." + std::to_string(index) + ".";
-  const auto norm = [&](const char* name, const StoredTensor& source) {
-    plan.push_back(
-        PlanFloats(prefix + name + ".weight", source, StoredType::kF32));
-  };
-  const auto linear = [&](const char* name, const LinearSource& source) {
-    plan.push_back(PlanLinear(prefix + name + ".weight", source, type));
-  };
-  norm("attn_norm", layer.attn_norm);
-  norm("attn_sub_norm", layer.attn_sub_norm);
-  norm("ffn_norm", layer.ffn_norm);
-  norm("ffn_sub_norm", layer.ffn_sub_norm);
-  linear("attn_q", layer.q);
-  linear("attn_k", layer.k);
-  linear("attn_v", layer.v);
-  linear("attn_output", layer.o);
-  linear("ffn_gate", layer.gate);
-  linear("ffn_up", layer.up);
-  linear("ffn_down", layer.down);
-}
-
-std::vector<PlannedTensor> MakePlan(const Checkpoint& source,
-                                    const PackOptions& options) {
-  std::vector<PlannedTensor> plan;
-  plan.push_back(PlanFloats("token_embd.weight", source.embedding,
-                            HeadType(source.embedding, options.head)));
-  if (source.head) {
-    plan.push_back(PlanFloats("output.weight", *source.head,
-                              HeadType(*source.head, options.head)));
-  }
-  plan.push_back(
-      PlanFloats("output_norm.weight", source.output_norm, StoredType::kF32));
-  for (std::size_t i = 0; i < source.layers.size(); ++i) {
-    PlanLayer(source.layers[i], i, options.type, plan);
-  }
-  return plan;
-}
-
-// --- the metadata ---
-
-// general.file_type: the type of most weights.
-std::uint64_t FileType(const Checkpoint& source, PackedType type) {
-  const LinearSource& first = source.layers.front().q;
-  if (first.kind != LinearKind::kDense) {
-    return type == PackedType::kI2S ? 40 : 37;
-  }
-  switch (first.weight.type) {
-    case StoredType::kF16:
-      return 1;
-    case StoredType::kBf16:
-      return 32;
-    default:
-      return 0;  // F32
-  }
-}
-
-// The model's own name, or that of its directory or file.
-std::string ModelName(const Checkpoint& source) {
-  if (!source.config.name.empty()) return source.config.name;
-  std::error_code ignored;
-  fs::path path = fs::weakly_canonical(source.path, ignored);
-  if (path.extension() == ".safetensors") path = path.parent_path();
-  return path.extension() == ".gguf" ? path.stem().string()
-                                     : path.filename().string();
-}
-
-GgufMetadata ModelMetadata(const Checkpoint& source, PackedType type) {
-  const ModelConfig& config = source.config;
-  const std::string arch = "bitnet-b1.58";
-  GgufMetadata metadata = {{"general.architecture", arch},
-                           {"general.name", ModelName(source)}};
-  const auto size = [&](const char* key, std::uint64_t value) {
-    metadata.emplace_back(arch + "." + key, value);
-  };
-  size("vocab_size", config.vocab_size);
-  size("context_length", config.max_context);
-  size("embedding_length", config.hidden_size);
-  size("block_count", config.num_layers);
-  size("feed_forward_length", config.ffn_size);
-  size("rope.dimension_count", config.head_dim);
-  size("attention.head_count", config.num_heads);
-  size("attention.head_count_kv", config.num_kv_heads);
-  if (config.head_dim * config.num_heads != config.hidden_size) {
-    size("attention.key_length", config.head_dim);
-    size("attention.value_length", config.head_dim);
-  }
-  metadata.emplace_back(arch + ".attention.layer_norm_rms_epsilon",
-                        static_cast<double>(config.norm_eps));
-  metadata.emplace_back(arch + ".rope.freq_base",
-                        static_cast<double>(config.rope_theta));
-  metadata.emplace_back("general.file_type", FileType(source, type));
-  metadata.emplace_back("general.quantization_version", std::uint64_t{2});
-  return metadata;
-}
+// --- the tokenizer ---
 
 GgufMetadata HuggingFaceTokenizer(const fs::path& directory,
                                   std::size_t vocab_size) {
@@ -299,24 +142,42 @@ std::vector<std::uint8_t> ToQ8(const StoredTensor& source,
   return bytes;
 }
 
+// Row of `linear` in the order of rotary halves that is written as row `row`.
+std::size_t SourceRow(const PlannedTensor& planned, std::size_t row) {
+  if (planned.interleaved_heads == 0) return row;
+  const std::size_t head_dim =
+      planned.target.shape[0] / planned.interleaved_heads;
+  const std::size_t dim = row % head_dim;
+  return row - dim + dim % 2 * (head_dim / 2) + dim / 2;
+}
+
+// Rows of `row_size` elements, as they are written.
+template <class T>
+std::vector<T> OrderRows(const PlannedTensor& planned, std::size_t row_size,
+                         std::vector<T> data) {
+  if (planned.interleaved_heads == 0) return data;
+  std::vector<T> ordered(data.size());
+  for (std::size_t row = 0; row < planned.target.shape[0]; ++row) {
+    std::copy_n(data.begin() + static_cast<std::ptrdiff_t>(
+                                   SourceRow(planned, row) * row_size),
+                row_size,
+                ordered.begin() + static_cast<std::ptrdiff_t>(row * row_size));
+  }
+  return ordered;
+}
+
 void WriteFloats(const PlannedTensor& planned, GgufWriter& writer) {
   const StoredTensor& source = *planned.source;
-  const StoredType type = planned.target.type;
   const std::uint64_t cols = source.shape.back();
-  const std::uint64_t row_bytes = source.bytes / (source.ElementCount() / cols);
   RequireMemory(2 * sizeof(float) * std::max(cols, kPiece), source.Place(),
                 kMemoryAdvice);
   std::vector<float> values;
   ForEachPiece(source, [&](std::uint64_t row, std::uint64_t rows) {
     values.resize(rows * cols);
-    // Also of what is only copied: a NaN would spoil every logit.
     files::ReadFloats(source, row, row + rows, values.data());
-    if (type == source.type) {
-      writer.Write(
-          source.file->Read(source.offset + row * row_bytes, rows * row_bytes));
-    } else if (type == StoredType::kF16) {
+    if (planned.target.type == StoredType::kF16) {
       writer.Write(ToF16(source, values));
-    } else if (type == StoredType::kQ8_0) {
+    } else if (planned.target.type == StoredType::kQ8_0) {
       writer.Write(ToQ8(source, values));
     } else {
       writer.Write(ToF32(values));
@@ -324,20 +185,91 @@ void WriteFloats(const PlannedTensor& planned, GgufWriter& writer) {
   });
 }
 
+void Copy(const PlannedTensor& planned, GgufWriter& writer) {
+  const StoredTensor& source = *planned.source;
+  const std::uint64_t row_bytes =
+      source.bytes / (source.ElementCount() / source.shape.back());
+  ForEachPiece(source, [&](std::uint64_t row, std::uint64_t rows) {
+    const std::vector<std::uint8_t> bytes =
+        source.file->Read(source.offset + row * row_bytes, rows * row_bytes);
+    // A NaN would spoil every logit.
+    files::RequireFinite(source, row * row_bytes, bytes);
+    writer.Write(bytes);
+  });
+}
+
+// Dense rows in rotary order, all at once.
+void CopyRows(const PlannedTensor& planned, GgufWriter& writer) {
+  RequireMemory(3 * planned.source->bytes, planned.source->Place(),
+                kMemoryAdvice);
+  std::vector<std::uint8_t> bytes(planned.source->bytes);
+  checkpoint::ReadDense(*planned.linear, bytes);
+  const std::size_t row_bytes = bytes.size() / planned.target.shape[0];
+  writer.Write(OrderRows(planned, row_bytes, std::move(bytes)));
+}
+
+// The codes of an embedding or a head that stay as they are stored.
+void CopyCodes(const PlannedTensor& planned, GgufWriter& writer) {
+  RequireMemory(planned.source->bytes, planned.source->Place(), kMemoryAdvice);
+  writer.Write(planned.source->ReadAll());
+}
+
+packing::MaybeFault PackMatrix(const packing::TernaryMatrix& matrix,
+                               StoredType type,
+                               std::vector<std::uint8_t>& bytes) {
+  switch (type) {
+    case StoredType::kI2S:
+      return packing::PackI2S(matrix, bytes);
+    case StoredType::kTq1_0:
+      return packing::PackTq1(matrix, bytes);
+    case StoredType::kTq2_0:
+      return packing::PackTq2(matrix, bytes);
+    default:
+      return packing::PackQ2(matrix, packing::Q2Block::k64, bytes);
+  }
+}
+
 void WriteTernary(const PlannedTensor& planned, GgufWriter& writer) {
   RequireMemory(
       checkpoint::ReadLinearBytes(*planned.linear) + planned.target.Bytes(),
       planned.source->Place(), kMemoryAdvice);
-  const packing::TernaryMatrix matrix = checkpoint::ReadLinear(*planned.linear);
+  packing::TernaryMatrix matrix = checkpoint::ReadLinear(*planned.linear);
+  matrix.codes =
+      OrderRows(planned, packing::TernaryMatrix::RowBytes(matrix.cols),
+                std::move(matrix.codes));
+  if (matrix.group != packing::ScaleGroup::kMatrix) {
+    const std::size_t row_scales = matrix.scales.size() / matrix.rows;
+    matrix.scales = OrderRows(planned, row_scales, std::move(matrix.scales));
+  }
   std::vector<std::uint8_t> bytes;
-  const bool is_i2s = planned.target.type == StoredType::kI2S;
-  const packing::MaybeFault fault = is_i2s ? packing::PackI2S(matrix, bytes)
-                                           : packing::PackTq2(matrix, bytes);
-  if (fault) {
+  if (const auto fault = PackMatrix(matrix, planned.target.type, bytes)) {
     RefuseTensor(*planned.source, fault->what,
-                 is_i2s ? "write TQ2_0 instead" : "write I2_S instead");
+                 planned.target.type == StoredType::kI2S
+                     ? "write TQ2_0 or Q2_0 instead"
+                     : "write I2_S instead, or keep the model in its present "
+                       "form");
   }
   writer.Write(bytes);
+}
+
+void Write(const PlannedTensor& planned, GgufWriter& writer) {
+  switch (planned.how) {
+    case PlannedTensor::How::kTernary:
+      return WriteTernary(planned, writer);
+    case PlannedTensor::How::kFloats:
+      return WriteFloats(planned, writer);
+    case PlannedTensor::How::kValues:
+      return writer.Write(ToF32(planned.values));
+    case PlannedTensor::How::kCopy:
+      break;
+  }
+  if (checkpoint::IsTernary(planned.source->type)) {
+    CopyCodes(planned, writer);
+  } else if (planned.interleaved_heads != 0) {
+    CopyRows(planned, writer);
+  } else {
+    Copy(planned, writer);
+  }
 }
 
 void WriteAll(const std::vector<PlannedTensor>& plan,
@@ -346,11 +278,7 @@ void WriteAll(const std::vector<PlannedTensor>& plan,
   for (const PlannedTensor& planned : plan) total += planned.target.Bytes();
   std::uint64_t done = 0;
   for (const PlannedTensor& planned : plan) {
-    if (planned.linear != nullptr) {
-      WriteTernary(planned, writer);
-    } else {
-      WriteFloats(planned, writer);
-    }
+    Write(planned, writer);
     done += planned.target.Bytes();
     if (options.progress) {
       options.progress(static_cast<double>(done) / static_cast<double>(total));
@@ -360,10 +288,12 @@ void WriteAll(const std::vector<PlannedTensor>& plan,
 
 PackReport PackModel(const fs::path& source, const fs::path& destination,
                      const PackOptions& options) {
-  const Checkpoint from = checkpoint::Open(source);
+  const Checkpoint from = checkpoint::Open(
+      source,
+      {.input_type = options.input_type, .i2s_layout = options.i2s_layout});
   RefuseOwnSource(from, destination);
-  const std::vector<PlannedTensor> plan = MakePlan(from, options);
-  GgufMetadata metadata = ModelMetadata(from, options.type);
+  const std::vector<PlannedTensor> plan = PlanTensors(from, options);
+  GgufMetadata metadata = PlanMetadata(from, options);
   for (auto& entry : SourceTokenizer(from)) {
     metadata.push_back(std::move(entry));
   }

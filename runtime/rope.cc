@@ -46,9 +46,8 @@ void ScaleRopeLlama3(const Llama3Rope& s, std::span<float> frequencies) {
       frequency = scaled;
       continue;
     }
-    const float blend =
-        (s.original_context / wavelength - s.low_freq_factor) /
-        (s.high_freq_factor - s.low_freq_factor);
+    const float blend = (s.original_context / wavelength - s.low_freq_factor) /
+                        (s.high_freq_factor - s.low_freq_factor);
     frequency = (1 - blend) * scaled + blend * frequency;
   }
 }
@@ -56,11 +55,10 @@ void ScaleRopeLlama3(const Llama3Rope& s, std::span<float> frequencies) {
 float ScaleRopeYarn(const YarnRope& s, float theta,
                     std::span<float> frequencies) {
   const auto head_dim = static_cast<double>(2 * frequencies.size());
-  const auto low = static_cast<float>(std::max(
-      std::floor(TurnsIndex(s.beta_fast, s, theta, head_dim)), 0.0));
-  auto high = static_cast<float>(
-      std::min(std::ceil(TurnsIndex(s.beta_slow, s, theta, head_dim)),
-               head_dim - 1));
+  const auto low = static_cast<float>(
+      std::max(std::floor(TurnsIndex(s.beta_fast, s, theta, head_dim)), 0.0));
+  auto high = static_cast<float>(std::min(
+      std::ceil(TurnsIndex(s.beta_slow, s, theta, head_dim)), head_dim - 1));
   if (low == high) high += 0.001F;  // no division by zero
   for (std::size_t i = 0; i < frequencies.size(); ++i) {
     const float ramp =

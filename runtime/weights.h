@@ -60,11 +60,11 @@ struct LayerWeights {
   Linear q, k, v;                     // [heads or kv_heads * head_dim][hidden]
   std::vector<float> q_norm, k_norm;  // [head_dim], or empty
   std::vector<float> attn_sub_norm;   // [heads * head_dim], or empty
-  Linear o;                          // [hidden][heads * head_dim]
-  std::vector<float> ffn_norm;       // [hidden]
-  Linear gate, up;                   // [ffn][hidden]
-  std::vector<float> ffn_sub_norm;   // [ffn], or empty
-  Linear down;                       // [hidden][ffn]
+  Linear o;                           // [hidden][heads * head_dim]
+  std::vector<float> ffn_norm;        // [hidden]
+  Linear gate, up;                    // [ffn][hidden]
+  std::vector<float> ffn_sub_norm;    // [ffn], or empty
+  Linear down;                        // [hidden][ffn]
 };
 
 class Weights {

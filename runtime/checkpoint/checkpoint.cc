@@ -12,7 +12,7 @@ namespace tern::checkpoint {
 namespace {
 
 Checkpoint OpenFormat(const std::filesystem::path& path,
-                const OpenOptions& options) {
+                      const OpenOptions& options) {
   std::error_code ignored;  // InputFile says better what is wrong
   if (std::filesystem::is_directory(path, ignored)) {
     return OpenHuggingFace(path, options);
@@ -45,8 +45,7 @@ void CheckInputType(const Checkpoint& checkpoint) {
 
 }  // namespace
 
-Checkpoint Open(const std::filesystem::path& path,
-                const OpenOptions& options) {
+Checkpoint Open(const std::filesystem::path& path, const OpenOptions& options) {
   Checkpoint checkpoint = OpenFormat(path, options);
   if (options.input_type) CheckInputType(checkpoint);
   const LinearSource& head =

@@ -70,10 +70,10 @@ struct Checkpoint {
   std::set<std::filesystem::path> files;
   std::string format;  // "GGUF v3", "Hugging Face, packed bitnet", ...
   ModelConfig config;
-  LinearSource embedding;                   // [vocab][hidden]
-  std::optional<LinearSource> head;         // [vocab][hidden], if not tied
-  files::StoredTensor output_norm;          // [hidden]
-  std::vector<LayerSource> layers;          // [num_layers]
+  LinearSource embedding;            // [vocab][hidden]
+  std::optional<LinearSource> head;  // [vocab][hidden], if not tied
+  files::StoredTensor output_norm;   // [hidden]
+  std::vector<LayerSource> layers;   // [num_layers]
 };
 
 // What the files do not say, or say wrongly (LoadOptions).

@@ -4,10 +4,9 @@
 #define TERN_RUNTIME_CHECKPOINT_CONFIG_READER_H_
 
 #include <cstddef>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include <tern/error.h>
 
@@ -83,7 +82,8 @@ class ConfigReader {
                     "; tern runs nothing that it does not understand");
   }
   static std::string Shown(const nlohmann::json& value) {
-    return files::Quote(value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+    return files::Quote(
+        value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
   }
 
   [[nodiscard]] const nlohmann::json& object() const { return object_; }

@@ -1,6 +1,8 @@
 // GGUF files, as bitnet.cpp, llama.cpp, ik_llama.cpp and PrismML write them.
+#include <cmath>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <tern/error.h>
 
@@ -82,23 +84,32 @@ LinearSource TakeGgufLinear(TensorTable& table, const std::string& name,
   return source;
 }
 
-// Divisors of the rotary frequencies (Llama 3.1), [head_dim / 2].
-void ApplyRopeFactors(TensorTable& table, ModelConfig& config) {
+// Divisors of the rotary frequencies (Llama 3.1), [head_dim / 2].  Beside
+// frequencies that tern wrote they say the same, rounded.
+void ApplyRopeFactors(TensorTable& table, bool has_frequencies,
+                      ModelConfig& config) {
   const char* name = "rope_freqs.weight";
   if (!table.Contains(name)) return;
   const StoredTensor tensor = table.TakeFloats(name, {config.head_dim / 2});
+  std::vector<float> frequencies =
+      RopeFrequencies(config.rope_theta, config.head_dim);
+  std::vector<float> factors(frequencies.size());
+  files::ReadFloats(tensor, 0, 1, factors.data());
+  constexpr float kRounding = 1e-6F;
+  bool same = has_frequencies;
+  for (std::size_t i = 0; i < factors.size(); ++i) {
+    frequencies[i] /= factors[i];
+    same = same && std::abs(frequencies[i] - config.rope_frequencies[i]) <=
+                       kRounding * frequencies[i];
+  }
+  if (same) return;
   if (!config.rope_frequencies.empty()) {
     throw Error(ErrorCode::kUnsupported,
                 tensor.Place() +
-                    ": scales rotary positions that rope.scaling scales "
-                    "already; convert the model again from the original");
+                    ": scales rotary positions otherwise than the metadata "
+                    "does; convert the model again from the original");
   }
-  std::vector<float> factors(config.head_dim / 2);
-  files::ReadFloats(tensor, 0, 1, factors.data());
-  config.rope_frequencies = RopeFrequencies(config.rope_theta, config.head_dim);
-  for (std::size_t i = 0; i < factors.size(); ++i) {
-    config.rope_frequencies[i] /= factors[i];
-  }
+  config.rope_frequencies = std::move(frequencies);
   CheckConfig(config, tensor.Place());
 }
 
@@ -137,7 +148,8 @@ Checkpoint OpenGguf(const std::filesystem::path& path,
   checkpoint.config = ReadGgufConfig(file);
   if (options.input_type) checkpoint.config.input_type = *options.input_type;
   TensorTable table(path, std::move(file.tensors));
-  ApplyRopeFactors(table, checkpoint.config);
+  ApplyRopeFactors(table, file.metadata.contains(kRopeFrequenciesKey),
+                   checkpoint.config);
   const bool has_scales = checkpoint.config.architecture == "bitnet";
   BindTensors(
       table, kNames,

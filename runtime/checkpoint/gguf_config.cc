@@ -131,7 +131,10 @@ void GgufConfig::CheckOutsideKey(const std::string& key) const {
               "the weights are rotated (Hadamard), which would need "
               "rotated activations");
   }
-  if (key == kInputTypeKey || key == kProjectionEpsKey) return;
+  if (key == kInputTypeKey || key == kProjectionEpsKey ||
+      key == kRopeFrequenciesKey) {
+    return;
+  }
   for (const char* known : {"general.", "tokenizer.", "split.", "quantize."}) {
     if (key.starts_with(known)) {
       return;
@@ -195,23 +198,22 @@ void GgufConfig::ReadRope(ModelConfig& config) const {
   config.rope_theta = base ? static_cast<float>(*base) : kDefaultRopeTheta;
   const std::string type_key = Key("rope.scaling.type");
   const std::string* type = file_.String(type_key);
-  const auto factor = static_cast<float>(
-      file_.Number(Key("rope.scaling.factor")).value_or(1));
+  const auto factor =
+      static_cast<float>(file_.Number(Key("rope.scaling.factor")).value_or(1));
   if (type == nullptr || *type == "none" || factor == 1) {
     if (type == nullptr && factor != 1) {
       RefuseKey(Key("rope.scaling.factor"), "there is no rope.scaling.type");
     }
     return;
   }
-  config.rope_frequencies =
-      RopeFrequencies(config.rope_theta, config.head_dim);
+  config.rope_frequencies = RopeFrequencies(config.rope_theta, config.head_dim);
   if (*type == "linear") {
     ScaleRopeLinear(factor, config.rope_frequencies);
   } else if (*type == "yarn") {
     YarnRope scaling;
     scaling.factor = factor;
-    scaling.original_context = static_cast<float>(
-        Size("rope.scaling.original_context_length"));
+    scaling.original_context =
+        static_cast<float>(Size("rope.scaling.original_context_length"));
     config.rope_magnitude =
         ScaleRopeYarn(scaling, config.rope_theta, config.rope_frequencies);
   } else {
@@ -229,6 +231,14 @@ void GgufConfig::ReadTernKeys(ModelConfig& config) const {
     }
     config.input_type =
         *inputs == "int8" ? InputType::kInt8 : InputType::kFloat;
+  }
+  if (const auto* frequencies = file_.Numbers(kRopeFrequenciesKey)) {
+    if (frequencies->size() != config.head_dim / 2 ||
+        !config.rope_frequencies.empty()) {
+      RefuseKey(kRopeFrequenciesKey,
+                "does not fit the head size, or there is a rope.scaling too");
+    }
+    config.rope_frequencies.assign(frequencies->begin(), frequencies->end());
   }
   if (const auto eps = file_.Number(kProjectionEpsKey)) {
     config.projection_norms = true;

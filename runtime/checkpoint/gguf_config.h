@@ -12,8 +12,10 @@ namespace tern::checkpoint {
 // ternary layers take; the epsilon of the norms before projections, whose
 // presence says that there are such.
 inline constexpr const char* kInputTypeKey = "tern.activations";
-inline constexpr const char* kProjectionEpsKey =
-    "tern.projection_norm_epsilon";
+inline constexpr const char* kProjectionEpsKey = "tern.projection_norm_epsilon";
+// ModelConfig::rope_frequencies, exactly; the tensor rope_freqs.weight beside
+// it says the same, rounded.
+inline constexpr const char* kRopeFrequenciesKey = "tern.rope_frequencies";
 
 // Every key must be one that is used here, one that says nothing about the
 // result, or one at the value that changes nothing; otherwise throws Error

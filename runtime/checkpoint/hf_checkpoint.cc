@@ -139,9 +139,10 @@ std::filesystem::path FindConfig(const std::filesystem::path& directory) {
 std::set<std::filesystem::path> ModelFiles(
     const std::filesystem::path& directory, const files::TensorMap& tensors) {
   std::set<std::filesystem::path> paths;
-  for (const char* name : {"model.safetensors.index.json", "config.json",
-                           "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
-                           "generation_config.json", "chat_template.jinja"}) {
+  for (const char* name :
+       {"model.safetensors.index.json", "config.json", "tokenizer.json",
+        "tokenizer.model", "tokenizer_config.json", "generation_config.json",
+        "chat_template.jinja"}) {
     paths.insert(directory / name);
   }
   for (const auto& [name, tensor] : tensors) {

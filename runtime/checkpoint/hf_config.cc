@@ -154,26 +154,27 @@ const HfArchitecture& ReadArchitecture(const ConfigReader& config) {
     config.Refuse("model_type",
                   Quote(type) + " is not supported, only bitnet, llama, qwen3");
   }
-  const json classes =
-      config.Has("architectures")
-          ? config.Get("architectures")
-          : json::array({of_type.back().model_class});
+  const json classes = config.Has("architectures")
+                           ? config.Get("architectures")
+                           : json::array({of_type.back().model_class});
   const std::string activation = config.String("hidden_act");
   std::string activations;
   for (const HfArchitecture& known : kArchitectures) {
-    if (known.model_type != type || classes != json::array({known.model_class})) {
+    if (known.model_type != type ||
+        classes != json::array({known.model_class})) {
       continue;
     }
     if (known.activation == activation) return known;
-    activations += (activations.empty() ? "" : " and ") + Quote(known.activation);
+    activations +=
+        (activations.empty() ? "" : " and ") + Quote(known.activation);
   }
   if (activations.empty()) {
     config.Refuse("architectures", "is " + ConfigReader::Shown(classes) +
                                        ", which is not supported for " +
                                        Quote(type));
   }
-  config.Refuse("hidden_act", Quote(activation) +
-                                  " is not supported, only " + activations);
+  config.Refuse("hidden_act",
+                Quote(activation) + " is not supported, only " + activations);
 }
 
 // The class of 1bitLLM's models quantises by two keys, which no other has.

@@ -13,7 +13,8 @@ void CheckQuantizationKeys(const ConfigReader& quantization) {
   if (!quantization.Has("quant_method")) {
     quantization.Refuse("quant_method", "is missing");
   }
-  quantization.Expect("modules_to_not_convert", nlohmann::json::array({"lm_head"}));
+  quantization.Expect("modules_to_not_convert",
+                      nlohmann::json::array({"lm_head"}));
   for (const auto& [key, value] : quantization.object().items()) {
     if (key != "quant_method" && key != "use_rms_norm" &&
         key != "rms_norm_eps" && key != "modules_to_not_convert" &&
@@ -33,10 +34,12 @@ HfWeights ReadWeights(const ConfigReader& quantization) {
                                ? quantization.String("quantization_mode")
                                : "offline";
   if (linear_class != "bitlinear" && linear_class != "autobitlinear") {
-    quantization.Refuse("linear_class", files::Quote(linear_class) + " is unknown");
+    quantization.Refuse("linear_class",
+                        files::Quote(linear_class) + " is unknown");
   }
   if (mode != "offline" && mode != "online") {
-    quantization.Refuse("quantization_mode", files::Quote(mode) + " is unknown");
+    quantization.Refuse("quantization_mode",
+                        files::Quote(mode) + " is unknown");
   }
   if (linear_class == "bitlinear") {
     quantization.Expect("quantization_mode", "offline");

@@ -38,10 +38,9 @@ void AllowOnly(const ConfigReader& rope,
 
 std::string RopeType(const ConfigReader& rope) {
   const bool is_new = rope.Has("rope_type");
-  const std::string type =
-      is_new || rope.Has("type")
-          ? rope.String(is_new ? "rope_type" : "type")
-          : "default";
+  const std::string type = is_new || rope.Has("type")
+                               ? rope.String(is_new ? "rope_type" : "type")
+                               : "default";
   if (is_new && rope.Has("type") && rope.String("type") != type) {
     rope.Refuse("type", "is not rope_type");
   }
@@ -55,8 +54,7 @@ void ReadLlama3(const ConfigReader& rope, ModelConfig& model) {
   scaling.factor = Positive(rope, "factor");
   scaling.low_freq_factor = Positive(rope, "low_freq_factor");
   scaling.high_freq_factor = Positive(rope, "high_freq_factor");
-  scaling.original_context =
-      Positive(rope, "original_max_position_embeddings");
+  scaling.original_context = Positive(rope, "original_max_position_embeddings");
   if (scaling.high_freq_factor <= scaling.low_freq_factor) {
     rope.Refuse("high_freq_factor", "is not above low_freq_factor");
   }

@@ -90,9 +90,11 @@ packing::MaybeFault Unpack(const LinearSource& source,
     case StoredType::kTq2_0:
       return packing::UnpackTq2(bytes, rows, cols, matrix);
     case StoredType::kQ2_0:
-      return packing::UnpackQ2(bytes, rows, cols, 64, matrix);
+      return packing::UnpackQ2(bytes, rows, cols, packing::Q2Block::k64,
+                               matrix);
     case StoredType::kPq2_0:
-      return packing::UnpackQ2(bytes, rows, cols, 128, matrix);
+      return packing::UnpackQ2(bytes, rows, cols, packing::Q2Block::k128,
+                               matrix);
     case StoredType::kPtq1_0:
       return packing::UnpackPtq1(bytes, rows, cols, matrix);
     case StoredType::kIq1Bn:
@@ -149,11 +151,10 @@ void RestoreRows(const LinearSource& source, std::size_t row_size,
   if (source.interleaved_heads == 0) return;
   const std::vector<T> stored(data.begin(), data.end());
   for (std::size_t row = 0; row < source.rows; ++row) {
-    std::copy_n(stored.begin() +
-                    static_cast<std::ptrdiff_t>(StoredRow(source, row) *
-                                                row_size),
-                row_size, data.begin() + static_cast<std::ptrdiff_t>(
-                                             row * row_size));
+    std::copy_n(
+        stored.begin() +
+            static_cast<std::ptrdiff_t>(StoredRow(source, row) * row_size),
+        row_size, data.begin() + static_cast<std::ptrdiff_t>(row * row_size));
   }
 }
 

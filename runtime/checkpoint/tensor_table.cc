@@ -208,8 +208,8 @@ bool LooksUnpacked(const LinearSource& source) {
 
 void FindUnpacked(Checkpoint& checkpoint) {
   const auto look = [](LinearSource& source) {
-    if (source.kind == LinearKind::kDense &&
-        IsPlainFloat(source.weight.type) && LooksUnpacked(source)) {
+    if (source.kind == LinearKind::kDense && IsPlainFloat(source.weight.type) &&
+        LooksUnpacked(source)) {
       source.kind = LinearKind::kUnpacked;
     }
   };
@@ -228,11 +228,11 @@ void FindUnpacked(Checkpoint& checkpoint) {
 void BindTensors(TensorTable& table, const TensorNames& names,
                  const TakeLinear& take_linear, Checkpoint& checkpoint) {
   const ModelConfig& config = checkpoint.config;
-  checkpoint.embedding = table.TakeEmbedding(
-      names.embedding, config.vocab_size, config.hidden_size);
+  checkpoint.embedding = table.TakeEmbedding(names.embedding, config.vocab_size,
+                                             config.hidden_size);
   if (!config.tied_head) {
-    checkpoint.head = table.TakeEmbedding(names.head, config.vocab_size,
-                                          config.hidden_size);
+    checkpoint.head =
+        table.TakeEmbedding(names.head, config.vocab_size, config.hidden_size);
   }
   checkpoint.output_norm =
       table.TakeFloats(names.output_norm, {config.hidden_size});

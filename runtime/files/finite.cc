@@ -19,8 +19,9 @@ constexpr std::uint16_t kF16Exponent = 0x7C00;
 constexpr std::uint16_t kBf16Exponent = 0x7F80;
 
 // Index of the first value with all bits of `exponent` set, or `count`; values
-// are `stride` bytes apart, the first at `place`.  A whole block is looked at before any decision, so
-// that the loop vectorises: an embedding of 656 MB takes about 0.1 s.
+// are `stride` bytes apart, the first at `place`.  A whole block is looked at
+// before any decision, so that the loop vectorises: an embedding of 656 MB
+// takes about 0.1 s.
 template <class T>
 std::size_t FirstNotFinite(std::span<const std::uint8_t> bytes,
                            std::size_t stride, T exponent,

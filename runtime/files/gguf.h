@@ -38,6 +38,8 @@ struct GgufFile {
   [[nodiscard]] const std::string* String(const std::string& key) const;
   [[nodiscard]] const std::vector<std::string>* Strings(
       const std::string& key) const;
+  [[nodiscard]] const std::vector<double>* Numbers(
+      const std::string& key) const;
 };
 
 // Reads metadata and tensor table; no tensor data.  Counts and lengths are

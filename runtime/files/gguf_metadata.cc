@@ -64,4 +64,9 @@ const std::vector<std::string>* GgufFile::Strings(
   return Get<std::vector<std::string>>(*this, key, "an array of strings");
 }
 
+const std::vector<double>* GgufFile::Numbers(const std::string& key) const {
+  return Get<std::vector<double>>(*this, key,
+                                  "an array of floating-point numbers");
+}
+
 }  // namespace tern::files

@@ -13,21 +13,21 @@ struct TypeName {
 
 // Types of which tern needs to know nothing but the name.
 constexpr std::array kNames = {
-    TypeName{3, "Q4_1"},      TypeName{6, "Q5_0"},
-    TypeName{7, "Q5_1"},      TypeName{9, "Q8_1"},
-    TypeName{10, "Q2_K"},     TypeName{11, "Q3_K"},
-    TypeName{12, "Q4_K"},     TypeName{13, "Q5_K"},
-    TypeName{15, "Q8_K"},     TypeName{16, "IQ2_XXS"},
-    TypeName{17, "IQ2_XS"},   TypeName{18, "IQ3_XXS"},
-    TypeName{19, "IQ1_S"},    TypeName{20, "IQ4_NL"},
-    TypeName{21, "IQ3_S"},    TypeName{22, "IQ2_S"},
-    TypeName{23, "IQ4_XS"},   TypeName{24, "I8"},
-    TypeName{25, "I16"},      TypeName{26, "I32"},
-    TypeName{27, "I64"},      TypeName{28, "F64"},
-    TypeName{29, "IQ1_M"},    TypeName{37, "I8_S"},
-    TypeName{38, "TL1"},      TypeName{39, "TL2 or MXFP4"},
-    TypeName{40, "NVFP4"},    TypeName{41, "Q1_0"},
-    TypeName{43, "STQ1_0"},   TypeName{335, "IQ2_BN_R4"},
+    TypeName{3, "Q4_1"},    TypeName{6, "Q5_0"},
+    TypeName{7, "Q5_1"},    TypeName{9, "Q8_1"},
+    TypeName{10, "Q2_K"},   TypeName{11, "Q3_K"},
+    TypeName{12, "Q4_K"},   TypeName{13, "Q5_K"},
+    TypeName{15, "Q8_K"},   TypeName{16, "IQ2_XXS"},
+    TypeName{17, "IQ2_XS"}, TypeName{18, "IQ3_XXS"},
+    TypeName{19, "IQ1_S"},  TypeName{20, "IQ4_NL"},
+    TypeName{21, "IQ3_S"},  TypeName{22, "IQ2_S"},
+    TypeName{23, "IQ4_XS"}, TypeName{24, "I8"},
+    TypeName{25, "I16"},    TypeName{26, "I32"},
+    TypeName{27, "I64"},    TypeName{28, "F64"},
+    TypeName{29, "IQ1_M"},  TypeName{37, "I8_S"},
+    TypeName{38, "TL1"},    TypeName{39, "TL2 or MXFP4"},
+    TypeName{40, "NVFP4"},  TypeName{41, "Q1_0"},
+    TypeName{43, "STQ1_0"}, TypeName{335, "IQ2_BN_R4"},
 };
 
 struct NumberedLayout {
@@ -79,9 +79,9 @@ std::string GgufTypeName(std::uint32_t number) {
     names += (names.empty() ? "" : " or ") + std::string(layout.name);
   }
   if (!names.empty()) return names;
-  const auto* found = std::find_if(
-      kNames.begin(), kNames.end(),
-      [&](const TypeName& type) { return type.number == number; });
+  const auto* found =
+      std::find_if(kNames.begin(), kNames.end(),
+                   [&](const TypeName& type) { return type.number == number; });
   return found == kNames.end() ? std::to_string(number) : found->name;
 }
 

@@ -39,9 +39,9 @@ enum ValueType : std::uint32_t {
 struct GgufLayout {
   StoredType type = StoredType::kOther;  // kOther: known, but not read
   const char* name = nullptr;
-  std::uint64_t block = 1;        // weights
-  std::uint64_t block_bytes = 0;  // of each
-  std::uint64_t row_bytes = 0;    // beside the blocks, once a row
+  std::uint64_t block = 1;         // weights
+  std::uint64_t block_bytes = 0;   // of each
+  std::uint64_t row_bytes = 0;     // beside the blocks, once a row
   std::uint64_t tensor_bytes = 0;  // beside the blocks, once
 
   // Of a tensor of rows of `cols` weights, a multiple of `block`.

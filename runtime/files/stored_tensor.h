@@ -48,9 +48,9 @@ struct StoredTensor {
 };
 
 // Rows [row_begin, row_end) of a tensor of floats (kF32, kF16, kBf16) or of
-// blocks of them (kQ8_0, kQ4_0, kQ6K): `out` has (row_end - row_begin) * cols elements.  A
-// vector counts as one row.  Throws Error for other types, for values that are
-// not finite and for reads that fail.
+// blocks of them (kQ8_0, kQ4_0, kQ6K): `out` has (row_end - row_begin) * cols
+// elements.  A vector counts as one row.  Throws Error for other types, for
+// values that are not finite and for reads that fail.
 void ReadFloats(const StoredTensor& tensor, std::uint64_t row_begin,
                 std::uint64_t row_end, float* out);
 

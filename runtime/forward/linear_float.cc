@@ -33,9 +33,8 @@ void Scale(const RowRange& rows, std::size_t block, std::size_t num_blocks,
     case packing::ScaleGroup::kBlock:
       if (block == 0) std::fill_n(y + rows.begin, size, 0.0F);
       kernels::AddScaledFloatSums(
-          sums + rows.begin,
-          w.scales.data() + rows.begin * num_blocks + block, num_blocks, size,
-          y + rows.begin);
+          sums + rows.begin, w.scales.data() + rows.begin * num_blocks + block,
+          num_blocks, size, y + rows.begin);
       return;
   }
 }

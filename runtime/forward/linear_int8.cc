@@ -58,8 +58,8 @@ void QuantizeInput(const float* x, std::size_t tokens, std::size_t cols,
               });
 }
 
-void MatVecRows(const RowRange& rows, std::size_t tokens,
-                const Int8Scratch& s, std::int32_t* sums) {
+void MatVecRows(const RowRange& rows, std::size_t tokens, const Int8Scratch& s,
+                std::int32_t* sums) {
   const Linear& w = *rows.layer->w;
   const std::size_t cols = ScaleCols(w);
   const std::size_t num_blocks = (w.cols + cols - 1) / cols;
@@ -117,8 +117,8 @@ std::uint64_t Int8Scratch::Bytes(const LinearShape& s) {
              kernels::NibbleTableBytes(s.cols) +
          PerThread<std::int32_t>::Bytes(s.threads,
                                         kernels::TokenTile() * s.rows) +
-         PerThread<std::uint8_t>::Bytes(
-             s.threads, kernels::MatMulScratchBytes(kRowBlock));
+         PerThread<std::uint8_t>::Bytes(s.threads,
+                                        kernels::MatMulScratchBytes(kRowBlock));
 }
 
 void ProjectInt8(std::span<const Projection> layers, const float* x,

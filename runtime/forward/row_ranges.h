@@ -1,6 +1,7 @@
 // How the rows of several linear layers that share one input are cut into work
-// for threads: by tiles of rows, all layers laid end to end, and for many tokens
-// by tiles of tokens too.  Never within a sum, so that no result depends on it.
+// for threads: by tiles of rows, all layers laid end to end, and for many
+// tokens by tiles of tokens too.  Never within a sum, so that no result depends
+// on it.
 #ifndef TERN_RUNTIME_FORWARD_ROW_RANGES_H_
 #define TERN_RUNTIME_FORWARD_ROW_RANGES_H_
 
@@ -96,9 +97,8 @@ void ForEachRowAndTokenRange(std::span<const Projection> layers,
         const std::size_t first = item / blocks * token_tile;
         const std::size_t begin = item % blocks * block;
         const TokenRange range{first, std::min(token_tile, tokens - first)};
-        ForEachLayer(
-            layers, begin, std::min(begin + block, tiles),
-            [&](const RowRange& rows) { fn(rows, range, thread); });
+        ForEachLayer(layers, begin, std::min(begin + block, tiles),
+                     [&](const RowRange& rows) { fn(rows, range, thread); });
       });
 }
 

@@ -47,8 +47,8 @@ void NormRows(const ForwardPass& pass, const float* x,
   ParallelFor(pass.num_threads, tokens, 1,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 for (std::size_t t = begin; t < end; ++t) {
-                  kernels::RmsNorm(x + t * size, weight.data(), size,
-                                   eps, out + t * size);
+                  kernels::RmsNorm(x + t * size, weight.data(), size, eps,
+                                   out + t * size);
                 }
               });
 }
@@ -199,8 +199,9 @@ Workspace::Workspace(const ModelConfig& c, std::size_t tokens,
 
 std::uint64_t Workspace::Bytes(const ModelConfig& c, std::size_t tokens,
                                std::size_t context_length, int num_threads) {
-  const std::uint64_t floats_a_token =
-      3 * c.hidden_size + 2 * QuerySize(c) + 2 * KvSize(c) + 2 * c.ffn_size + c.head_dim;
+  const std::uint64_t floats_a_token = 3 * c.hidden_size + 2 * QuerySize(c) +
+                                       2 * KvSize(c) + 2 * c.ffn_size +
+                                       c.head_dim;
   const std::uint64_t scores =
       static_cast<std::uint64_t>(num_threads) * ScoresSize(c, context_length);
   return (tokens * floats_a_token + NormedSize(c, tokens) + scores) *

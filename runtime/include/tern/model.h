@@ -27,7 +27,7 @@ enum class Activation {
 
 // What a ternary layer makes of its input before it adds and subtracts.
 enum class InputType {
-  kInt8,   // rounded to int8 with one scale a token, as b1.58 models are trained
+  kInt8,  // rounded to int8 with one scale a token, as b1.58 models are trained
   kFloat,  // taken as it is: models whose weights alone are ternary
 };
 
@@ -63,8 +63,8 @@ struct ModelConfig {
   float rope_magnitude = 1;  // factor of the cosines and sines (YaRN)
   float norm_eps = 0;
   float projection_norm_eps = 0;  // of projection_norms
-  bool tied_head = false;     // output head = embedding
-  bool ternary_head = false;  // output head of ternary weights
+  bool tied_head = false;         // output head = embedding
+  bool ternary_head = false;      // output head of ternary weights
 };
 
 struct LoadOptions {

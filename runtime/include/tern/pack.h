@@ -5,17 +5,23 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
+
+#include <tern/model.h>
 
 namespace tern {
 
 // How ternary weights are written; packing/README.md describes the bytes.
-enum class PackedType { kI2S, kTQ2_0 };
+enum class PackedType { kI2S, kTQ1_0, kTQ2_0, kQ2_0 };
 // How the embedding (and with it a tied head) is written.
 enum class PackedHead { kKeep, kF16, kQ8_0 };
 
 struct PackOptions {
   PackedType type = PackedType::kI2S;
   PackedHead head = PackedHead::kKeep;
+  // As in LoadOptions; what ternary layers take is recorded in the file.
+  std::optional<InputType> input_type;
+  I2SLayout i2s_layout = I2SLayout::kA;
   bool overwrite = false;  // replace an existing destination
   // Called after each tensor.  May throw to give up: nothing is left behind.
   std::function<void(double fraction)> progress = nullptr;

@@ -1,0 +1,289 @@
+#include "runtime/pack_plan.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <tern/error.h>
+
+#include "packing/q8_0.h"
+#include "runtime/checkpoint/gguf_config.h"
+#include "runtime/checkpoint/tensor_table.h"
+#include "runtime/files/gguf_types.h"
+#include "runtime/rope.h"
+
+namespace tern {
+namespace {
+
+namespace fs = std::filesystem;
+using checkpoint::Checkpoint;
+using checkpoint::LayerSource;
+using checkpoint::LinearKind;
+using checkpoint::LinearSource;
+using files::GgufMetadata;
+using files::StoredTensor;
+using files::StoredType;
+using How = PlannedTensor::How;
+
+StoredType TernaryType(PackedType type) {
+  switch (type) {
+    case PackedType::kI2S:
+      return StoredType::kI2S;
+    case PackedType::kTQ1_0:
+      return StoredType::kTq1_0;
+    case PackedType::kTQ2_0:
+      return StoredType::kTq2_0;
+    case PackedType::kQ2_0:
+      break;
+  }
+  return StoredType::kQ2_0;
+}
+
+// Weights of a row that a type needs a multiple of, to be written.
+std::size_t ColsMultiple(PackedType type) {
+  constexpr std::size_t kI2SBlock = 128;
+  return type == PackedType::kI2S
+             ? kI2SBlock
+             : files::FindGgufType(TernaryType(type)).value().layout.block;
+}
+
+void CheckCols(const LinearSource& linear, PackedType type) {
+  if (linear.cols % ColsMultiple(type) == 0) return;
+  std::string others;
+  for (const auto& [other, name] : {std::pair{PackedType::kI2S, "I2_S"},
+                                    std::pair{PackedType::kQ2_0, "Q2_0"}}) {
+    if (linear.cols % ColsMultiple(other) == 0) {
+      others += (others.empty() ? "" : " or ") + std::string(name);
+    }
+  }
+  RefuseTensor(linear.weight,
+               std::to_string(linear.cols) + " columns, but " +
+                   files::FindGgufType(TernaryType(type)).value().layout.name +
+                   " needs a multiple of " + std::to_string(ColsMultiple(type)),
+               others.empty() ? "keep the model in its present form"
+                              : "write " + others + " instead");
+}
+
+PlannedTensor PlanNorm(std::string name, const StoredTensor& source) {
+  return {.target = {std::move(name), StoredType::kF32, source.shape},
+          .source = &source};
+}
+
+// An embedding or a head.
+PlannedTensor PlanHead(std::string name, const LinearSource& linear,
+                       PackedHead head) {
+  const StoredTensor& source = linear.weight;
+  PlannedTensor planned = {
+      .target = {std::move(name), source.type, source.shape},
+      .how = How::kCopy,
+      .source = &source};
+  if (head == PackedHead::kKeep) return planned;
+  if (checkpoint::IsTernary(source.type)) {
+    RefuseTensor(source, "is ternary, and would only grow", "keep it");
+  }
+  planned.how = How::kFloats;
+  planned.target.type =
+      head == PackedHead::kF16 ? StoredType::kF16 : StoredType::kQ8_0;
+  if (head == PackedHead::kQ8_0 &&
+      source.shape.back() % packing::kQ8Block != 0) {
+    RefuseTensor(source,
+                 std::to_string(source.shape.back()) +
+                     " columns, but Q8_0 needs a multiple of 32",
+                 "write the embedding as F16, or keep it");
+  }
+  if (planned.target.type == source.type) planned.how = How::kCopy;
+  return planned;
+}
+
+PlannedTensor PlanLinear(std::string name, const LinearSource& linear,
+                         PackedType type, std::size_t interleaved_heads) {
+  PlannedTensor planned = {.target = {std::move(name),
+                                      linear.weight.type,
+                                      {linear.rows, linear.cols}},
+                           .source = &linear.weight,
+                           .linear = &linear,
+                           .interleaved_heads = interleaved_heads};
+  if (linear.kind == LinearKind::kDense) {
+    planned.how = How::kCopy;
+    return planned;
+  }
+  CheckCols(linear, type);
+  planned.how = How::kTernary;
+  planned.target.type = TernaryType(type);
+  return planned;
+}
+
+void PlanLayer(const Checkpoint& source, std::size_t index, PackedType type,
+               std::vector<PlannedTensor>& plan) {
+  const LayerSource& layer = source.layers[index];
+  const std::string prefix = "blk." + std::to_string(index) + ".";
+  const auto norm = [&](const char* name,
+                        const std::optional<StoredTensor>& tensor) {
+    if (tensor) plan.push_back(PlanNorm(prefix + name + ".weight", *tensor));
+  };
+  const auto linear = [&](const char* name, const LinearSource& tensor,
+                          std::size_t interleaved_heads = 0) {
+    plan.push_back(
+        PlanLinear(prefix + name + ".weight", tensor, type, interleaved_heads));
+    if (tensor.input_norm) {
+      plan.push_back(
+          PlanNorm(prefix + name + "_norm_in.weight", *tensor.input_norm));
+    }
+  };
+  const ModelConfig& config = source.config;
+  const bool interleaves = config.architecture == "llama";
+  plan.push_back(PlanNorm(prefix + "attn_norm.weight", layer.attn_norm));
+  norm("attn_sub_norm", layer.attn_sub_norm);
+  plan.push_back(PlanNorm(prefix + "ffn_norm.weight", layer.ffn_norm));
+  norm("ffn_sub_norm", layer.ffn_sub_norm);
+  norm("attn_q_norm", layer.q_norm);
+  norm("attn_k_norm", layer.k_norm);
+  linear("attn_q", layer.q, interleaves ? config.num_heads : 0);
+  linear("attn_k", layer.k, interleaves ? config.num_kv_heads : 0);
+  linear("attn_v", layer.v);
+  linear("attn_output", layer.o);
+  linear("ffn_gate", layer.gate);
+  linear("ffn_up", layer.up);
+  linear("ffn_down", layer.down);
+}
+
+// Divisors of the rotary frequencies, for other programs; rounded, so tern
+// reads the key beside them.
+PlannedTensor PlanRopeFactors(const ModelConfig& config) {
+  const std::vector<float> base =
+      RopeFrequencies(config.rope_theta, config.head_dim);
+  PlannedTensor planned = {
+      .target = {"rope_freqs.weight", StoredType::kF32, {base.size()}},
+      .how = How::kValues};
+  for (std::size_t i = 0; i < base.size(); ++i) {
+    planned.values.push_back(base[i] / config.rope_frequencies[i]);
+  }
+  return planned;
+}
+
+// general.file_type: the type of most weights.
+// Nothing if ggml has no number for it.
+std::optional<std::uint64_t> FileType(const Checkpoint& source,
+                                      PackedType type) {
+  const LinearSource& first = source.layers.front().q;
+  if (first.kind != LinearKind::kDense) {
+    switch (type) {
+      case PackedType::kI2S:
+        return 40;
+      case PackedType::kTQ1_0:
+        return 36;
+      case PackedType::kTQ2_0:
+        return 37;
+      case PackedType::kQ2_0:
+        return std::nullopt;
+    }
+  }
+  switch (first.weight.type) {
+    case StoredType::kF16:
+      return 1;
+    case StoredType::kBf16:
+      return 32;
+    default:
+      return 0;  // F32
+  }
+}
+
+// The model's own name, or that of its directory or file.
+std::string ModelName(const Checkpoint& source) {
+  if (!source.config.name.empty()) return source.config.name;
+  std::error_code ignored;
+  fs::path path = fs::weakly_canonical(source.path, ignored);
+  if (path.extension() == ".safetensors") path = path.parent_path();
+  return path.extension() == ".gguf" ? path.stem().string()
+                                     : path.filename().string();
+}
+
+// What GGUF has no keys for.
+void AddTernKeys(const Checkpoint& source, GgufMetadata& metadata) {
+  const ModelConfig& config = source.config;
+  if (config.rope_magnitude != 1) {
+    throw Error(ErrorCode::kUnsupported,
+                source.path.string() +
+                    ": its rotary positions are scaled by YaRN, which tern "
+                    "does not write; keep the model in its present form");
+  }
+  // Of bitnet models everybody knows it.
+  const bool is_told =
+      config.sub_norms && config.input_type == InputType::kInt8;
+  if (!is_told && source.layers.front().q.kind != LinearKind::kDense) {
+    metadata.emplace_back(
+        checkpoint::kInputTypeKey,
+        std::string(config.input_type == InputType::kInt8 ? "int8" : "none"));
+  }
+  if (config.projection_norms) {
+    metadata.emplace_back(checkpoint::kProjectionEpsKey,
+                          static_cast<double>(config.projection_norm_eps));
+  }
+  if (!config.rope_frequencies.empty()) {
+    metadata.emplace_back(checkpoint::kRopeFrequenciesKey,
+                          std::vector<double>(config.rope_frequencies.begin(),
+                                              config.rope_frequencies.end()));
+  }
+}
+
+}  // namespace
+
+void RefuseTensor(const StoredTensor& tensor, const std::string& what,
+                  const std::string& advice) {
+  throw Error(ErrorCode::kUnsupported,
+              tensor.Place() + ": " + what + "; " + advice);
+}
+
+std::vector<PlannedTensor> PlanTensors(const Checkpoint& source,
+                                       const PackOptions& options) {
+  std::vector<PlannedTensor> plan;
+  plan.push_back(PlanHead("token_embd.weight", source.embedding, options.head));
+  if (source.head) {
+    plan.push_back(PlanHead("output.weight", *source.head, options.head));
+  }
+  plan.push_back(PlanNorm("output_norm.weight", source.output_norm));
+  if (!source.config.rope_frequencies.empty()) {
+    plan.push_back(PlanRopeFactors(source.config));
+  }
+  for (std::size_t i = 0; i < source.layers.size(); ++i) {
+    PlanLayer(source, i, options.type, plan);
+  }
+  return plan;
+}
+
+GgufMetadata PlanMetadata(const Checkpoint& source,
+                          const PackOptions& options) {
+  const ModelConfig& config = source.config;
+  const std::string& arch = config.architecture;
+  GgufMetadata metadata = {{"general.architecture", arch},
+                           {"general.name", ModelName(source)}};
+  const auto size = [&](const char* key, std::uint64_t value) {
+    metadata.emplace_back(arch + "." + key, value);
+  };
+  size("vocab_size", config.vocab_size);
+  size("context_length", config.max_context);
+  size("embedding_length", config.hidden_size);
+  size("block_count", config.num_layers);
+  size("feed_forward_length", config.ffn_size);
+  size("rope.dimension_count", config.head_dim);
+  size("attention.head_count", config.num_heads);
+  size("attention.head_count_kv", config.num_kv_heads);
+  if (config.head_dim * config.num_heads != config.hidden_size) {
+    size("attention.key_length", config.head_dim);
+    size("attention.value_length", config.head_dim);
+  }
+  metadata.emplace_back(arch + ".attention.layer_norm_rms_epsilon",
+                        static_cast<double>(config.norm_eps));
+  metadata.emplace_back(arch + ".rope.freq_base",
+                        static_cast<double>(config.rope_theta));
+  AddTernKeys(source, metadata);
+  if (const auto type = FileType(source, options.type)) {
+    metadata.emplace_back("general.file_type", *type);
+  }
+  metadata.emplace_back("general.quantization_version", std::uint64_t{2});
+  return metadata;
+}
+
+}  // namespace tern
