@@ -98,12 +98,19 @@ std::vector<GgufCase> BytesThatAreWrong() {
        [](auto& parts) {
          parts.Tensor("blk.0.attn_v.weight").data.resize(128 * 42);
        },
-       {"blk.0.attn_v.weight", "42"}},
+       {"blk.0.attn_v.weight", "STQ1_0"}},
+      {"Type42OfNoSizeAtAll",
+       "qwen3",
+       gguf::kQ2_0,
+       [](auto& parts) {
+         parts.Tensor("blk.0.attn_v.weight").data += std::string(64, 'x');
+       },
+       {"blk.0.attn_v.weight", "Q2_0"}},
       {"UnknownType",
        "llama",
        gguf::kI2S,
-       [](auto& parts) { parts.Tensor(kK).type = 43; },
-       {kK, "43"}},
+       [](auto& parts) { parts.Tensor(kK).type = 99; },
+       {kK, "99"}},
       {"Code3InI2S",
        "llama",
        gguf::kI2S,
@@ -165,27 +172,20 @@ std::vector<GgufCase> ThingsThatChangeTheResult() {
          AddKey(parts, "llama.rope.scaling.type", test::Text("longrope"));
        },
        {"longrope"}},
-      {"LinearScalingWithoutAFactor",
-       "llama",
-       gguf::kI2S,
-       [](auto& parts) {
-         AddKey(parts, "llama.rope.scaling.type", test::Text("linear"));
-       },
-       {"llama.rope.scaling.factor"}},
       {"PartOfTheHeadRotated",
        "llama",
        gguf::kI2S,
        [](auto& parts) {
          parts.Key("llama.rope.dimension_count") = test::U32(32);
        },
-       {"rope.dimension_count", "32"}},
+       {"rope.dimension_count", "64"}},
       {"KeysAndValuesOfDifferentWidth",
        "llama",
        gguf::kI2S,
        [](auto& parts) {
          parts.Key("llama.attention.value_length") = test::U32(32);
        },
-       {"value_length", "32"}},
+       {"value_length", "64"}},
       {"SlidingWindow",
        "llama",
        gguf::kI2S,
@@ -269,14 +269,15 @@ INSTANTIATE_TEST_SUITE_P(Things, RefusedGguf,
 TEST(RefusedGguf, Type42ThatCouldBeOfTwoLayouts) {
   SyntheticShape shape = Small("qwen3");
   shape.hidden = 128;
-  shape.head_dim = 8;
+  shape.heads = 16;
   shape.kv_heads = 1;
+  shape.head_dim = 8;
   const ReferenceModel model = RandomModel(shape, 62);
   const test::GgufParts parts =
       GgufOf(shape, model, {.linear_type = gguf::kQ2_0});
   const TemporaryDirectory directory;
   WriteFile(directory / "model.gguf", test::Serialize(parts));
-  ExpectRefused(directory / "model.gguf", {kK, "42", "64", "128"});
+  ExpectRefused(directory / "model.gguf", {kK, "Q2_0", "blocks of 128"});
 }
 
 // ----------------------------------------------------------- Hugging Face

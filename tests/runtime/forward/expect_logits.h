@@ -17,9 +17,11 @@
 
 namespace tern::testing {
 
-// Logits [tokens][vocab] of a session with a float32 cache.
+// Logits [tokens][vocab] of a session with a float32 cache that is given
+// `chunk` tokens at a time.
 std::vector<float> LogitsOf(const std::shared_ptr<const Model>& model,
-                            const std::vector<std::int32_t>& ids);
+                            const std::vector<std::int32_t>& ids,
+                            std::size_t chunk = 512, int num_threads = 2);
 
 // What two computations of the same model may differ by, in logits of a
 // standard deviation of 2; scaled for others.
@@ -39,7 +41,8 @@ void ExpectFloatLogits(const std::vector<float>& got,
                        const std::vector<float>& want);
 
 // Loads the model and compares three sequences of 12 tokens by the rule for
-// reference.int8_input.
+// reference.int8_input.  Other chunks and numbers of threads give the same
+// logits, bit for bit.
 void ExpectReference(const std::filesystem::path& path,
                      const ReferenceModel& reference,
                      const LoadOptions& options = {});

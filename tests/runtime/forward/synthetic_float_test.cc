@@ -160,8 +160,8 @@ TEST_F(SyntheticFloat, TriLmAsUnpackedGguf) {
 
 // The caller may ask for the other input than the files imply.
 TEST_F(SyntheticFloat, InputTypeCanBeChosen) {
-  SyntheticShape shape = TriLm(2);
-  shape.int8_input = true;
+  SyntheticShape shape;
+  shape.slices = 2;
   const ReferenceModel rounded = RandomModel(shape, 28);
   LoadOptions int8;
   int8.input_type = InputType::kInt8;
