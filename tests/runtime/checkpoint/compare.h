@@ -24,9 +24,11 @@ inline std::vector<const LinearSource*> Linears(const Checkpoint& model) {
 inline std::vector<const files::StoredTensor*> Norms(const Checkpoint& model) {
   std::vector<const files::StoredTensor*> norms = {&model.output_norm};
   for (const LayerSource& layer : model.layers) {
-    for (const auto* norm : {&layer.attn_norm, &layer.attn_sub_norm,
-                             &layer.ffn_norm, &layer.ffn_sub_norm}) {
-      norms.push_back(norm);
+    norms.push_back(&layer.attn_norm);
+    norms.push_back(&layer.ffn_norm);
+    for (const auto* norm : {&layer.attn_sub_norm, &layer.ffn_sub_norm,
+                             &layer.q_norm, &layer.k_norm}) {
+      if (norm->has_value()) norms.push_back(&**norm);
     }
   }
   return norms;

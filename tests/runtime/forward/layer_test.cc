@@ -16,8 +16,8 @@
 #include "ternary_kernels/activations.h"
 #include "ternary_kernels/matvec.h"
 #include "ternary_kernels/reference.h"
+#include "tests/support/checkpoint_reference.h"
 #include "tests/support/golden.h"
-#include "tests/support/reference_layer.h"
 
 namespace tern::testing {
 namespace {
@@ -82,7 +82,8 @@ class LayerTest : public ::testing::TestWithParam<LayerCase> {};
 TEST_P(LayerTest, EachLayerFollowsFromTheReferenceHiddenState) {
   const LayerCase& c = GetParam();
   const auto model = Model::Load(c.model);
-  const checkpoint::Checkpoint files = checkpoint::Open(c.model);
+  const ReferenceModel reference_model =
+      ReadReferenceModel(checkpoint::Open(c.model));
   const Golden golden(c.golden);
   const std::size_t layers = model->config().num_layers;
   Positions positions;
@@ -93,12 +94,12 @@ TEST_P(LayerTest, EachLayerFollowsFromTheReferenceHiddenState) {
       const std::string hidden = name + ".hidden.";
       const std::vector<float> in = golden.Floats(hidden + std::to_string(i));
       const LayerResult reference =
-          ReferenceLayer(files, i, tokens, {in.begin(), in.end()});
+          RunReferenceLayer(reference_model, i, tokens, {in.begin(), in.end()});
       std::vector<float> got = runner.Run(i, in);
       if (i + 1 == layers) {  // hidden.L is taken after the final norm
         const std::vector<double> normed =
-            ReferenceNorm({got.begin(), got.end()}, files.output_norm,
-                          model->config().norm_eps);
+            ReferenceNorm({got.begin(), got.end()}, reference_model.output_norm,
+                          reference_model.norm_eps);
         got.assign(normed.begin(), normed.end());
       }
       CheckRows(got, golden.Floats(hidden + std::to_string(i + 1)), reference,
