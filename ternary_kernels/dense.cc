@@ -235,7 +235,8 @@ std::size_t DenseRowBytes(DenseType type, std::size_t cols) {
     case DenseType::kQ8_0:
       return packing::Q8RowBytes(cols);
     case DenseType::kInt8x16:
-      return cols / 16 * (sizeof(float) + 16);
+      return cols / HWY_NAMESPACE::Int8x16Blocks::kWeights *
+             HWY_NAMESPACE::Int8x16Blocks::kBytes;
   }
   return 0;
 }
