@@ -106,13 +106,13 @@ TEST(Pack, NormsAndEmbeddingSurviveUnchanged) {
   EXPECT_EQ(report.tensors, 3U + 2 * 11);
   const Checkpoint a = checkpoint::Open(directory / "a.gguf");
   const Checkpoint b = checkpoint::Open(directory / "b.gguf");
-  EXPECT_EQ(b.embedding.type, StoredType::kBf16);
-  EXPECT_EQ(b.embedding.ReadAll(), a.embedding.ReadAll());
+  EXPECT_EQ(b.embedding.weight.type, StoredType::kBf16);
+  EXPECT_EQ(b.embedding.weight.ReadAll(), a.embedding.weight.ReadAll());
   ASSERT_TRUE(b.head.has_value());
-  EXPECT_EQ(b.head->ReadAll(), a.head->ReadAll());
+  EXPECT_EQ(b.head->weight.ReadAll(), a.head->weight.ReadAll());
   EXPECT_EQ(b.output_norm.ReadAll(), a.output_norm.ReadAll());
-  EXPECT_EQ(b.layers[1].ffn_sub_norm.ReadAll(),
-            a.layers[1].ffn_sub_norm.ReadAll());
+  EXPECT_EQ(b.layers[1].ffn_sub_norm->ReadAll(),
+            a.layers[1].ffn_sub_norm->ReadAll());
 }
 
 TEST(Pack, HyperparametersSurvive) {
@@ -197,19 +197,19 @@ TEST(Pack, TheHeadIsConvertedAsAsked) {
   const Checkpoint a = checkpoint::Open(directory / "a.gguf");
   const Checkpoint f16 = checkpoint::Open(directory / "f16.gguf");
   const Checkpoint q8 = checkpoint::Open(directory / "q8.gguf");
-  const std::vector<float> values = Floats(a.embedding);
-  EXPECT_EQ(f16.embedding.type, StoredType::kF16);
-  EXPECT_EQ(Floats(f16.embedding), values);  // chosen so that f16 holds them
-  EXPECT_EQ(Floats(*f16.head), values);
+  const std::vector<float> values = Floats(a.embedding.weight);
+  EXPECT_EQ(f16.embedding.weight.type, StoredType::kF16);
+  EXPECT_EQ(Floats(f16.embedding.weight), values);  // chosen so that f16 holds them
+  EXPECT_EQ(Floats(f16.head->weight), values);
 
-  EXPECT_EQ(q8.embedding.type, StoredType::kQ8_0);
+  EXPECT_EQ(q8.embedding.weight.type, StoredType::kQ8_0);
   Bytes expected(packing::Q8RowBytes(values.size()));
   ASSERT_FALSE(packing::QuantizeQ8(values, expected).has_value());
-  EXPECT_EQ(q8.embedding.ReadAll(), expected);
-  EXPECT_EQ(q8.head->ReadAll(), expected);
+  EXPECT_EQ(q8.embedding.weight.ReadAll(), expected);
+  EXPECT_EQ(q8.head->weight.ReadAll(), expected);
   // Q8_0 stays as it is if nothing is asked.
   Pack(directory / "q8.gguf", directory / "kept.gguf", {});
-  EXPECT_EQ(checkpoint::Open(directory / "kept.gguf").embedding.ReadAll(),
+  EXPECT_EQ(checkpoint::Open(directory / "kept.gguf").embedding.weight.ReadAll(),
             expected);
 }
 
@@ -218,7 +218,7 @@ TEST(Pack, RefusesAnEmbeddingThatIsNotFinite) {
   const TemporaryDirectory directory;
   const fs::path path = directory / "a.gguf";
   WriteTinyGguf({}, path);
-  const std::uint64_t offset = checkpoint::Open(path).embedding.offset;
+  const std::uint64_t offset = checkpoint::Open(path).embedding.weight.offset;
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(static_cast<std::streamoff>(offset + 2 * 1000));
   file.write("\xc0\x7f", 2);  // NaN as bf16

@@ -27,7 +27,7 @@ std::string Complaint(const fs::path& path) {
       if (linear->kind != LinearKind::kDense) (void)ReadLinear(*linear);
     }
     for (const auto* norm : Norms(model)) (void)Floats(*norm);
-    (void)Floats(model.embedding);
+    (void)Floats(model.embedding.weight);
   } catch (const Error& error) {
     return error.what();
   }

@@ -44,13 +44,14 @@ void ReadWeights(const LinearSource& source) {
 // Everything that a loader reads.
 void ReadWholeModel(const std::filesystem::path& path) {
   const Checkpoint model = checkpoint::Open(path);
-  ReadFloats(model.embedding);
+  ReadWeights(model.embedding);
   ReadFloats(model.output_norm);
-  if (model.head) ReadFloats(*model.head);
+  if (model.head) ReadWeights(*model.head);
   for (const auto& layer : model.layers) {
-    for (const auto* norm : {&layer.attn_norm, &layer.attn_sub_norm,
-                             &layer.ffn_norm, &layer.ffn_sub_norm}) {
-      ReadFloats(*norm);
+    ReadFloats(layer.attn_norm);
+    ReadFloats(layer.ffn_norm);
+    for (const auto* norm : {&layer.attn_sub_norm, &layer.ffn_sub_norm}) {
+      if (*norm) ReadFloats(**norm);
     }
     for (const auto* linear : {&layer.q, &layer.k, &layer.v, &layer.o,
                                &layer.gate, &layer.up, &layer.down}) {
