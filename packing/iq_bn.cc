@@ -54,13 +54,14 @@ constexpr bool AreFour(unsigned codes) { return codes < 1U << 8; }
 bool UnpackIq1Block(const std::uint8_t* block, std::uint8_t* codes) {
   const unsigned lasts = kFiveCodes[block[12]];
   unsigned seen = 0;
-  for (unsigned g = 0; g < 4; ++g) {
-    const std::uint32_t first = kFiveCodes[block[3 * g]];
-    const std::uint32_t second = kFiveCodes[block[3 * g + 1]];
-    const std::uint32_t third = kFiveCodes[block[3 * g + 2]];
+  for (std::size_t g = 0; g < 4; ++g) {
+    const std::uint8_t* fives = block + 3 * g;
+    const std::uint32_t first = kFiveCodes[fives[0]];
+    const std::uint32_t second = kFiveCodes[fives[1]];
+    const std::uint32_t third = kFiveCodes[fives[2]];
     const std::uint32_t last = (lasts >> (2 * g)) & 3U;
     const std::uint32_t group = first | second << 10 | third << 20 | last << 30;
-    std::memcpy(codes + std::size_t{4} * g, &group, 4);
+    std::memcpy(codes + 4 * g, &group, 4);
     seen |= first | second | third;
   }
   return (seen & kNone) == 0 && AreFour(lasts);

@@ -8,8 +8,8 @@ namespace {
 
 // A block is three fields of base-3 bytes: 16 and 8 of five digits, 2 of four.
 constexpr std::size_t kFives = 24;
-constexpr std::size_t kSecond = 16 * 5;          // its first weight
-constexpr std::size_t kThird = kSecond + 8 * 5;  // its first weight
+constexpr std::size_t kSecond = 80;  // first weight of the second field
+constexpr std::size_t kThird = 120;
 
 std::uint64_t UnpackBlock(const std::uint8_t* block, std::uint8_t* codes) {
   // Two bytes give two codes of each run: half a canonical byte.

@@ -8,8 +8,8 @@ namespace {
 
 // A block is three fields of base-3 bytes: 32 and 16 of five digits, 4 of four.
 constexpr std::size_t kFives = 48;
-constexpr std::size_t kSecond = 32 * 5;           // its first weight
-constexpr std::size_t kThird = kSecond + 16 * 5;  // its first weight
+constexpr std::size_t kSecond = 160;  // first weight of the second field
+constexpr std::size_t kThird = 240;
 
 std::uint64_t UnpackBlock(const std::uint8_t* block, std::uint8_t* codes) {
   return SplitDigits(block, 32, 5, codes) |

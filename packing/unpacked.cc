@@ -51,24 +51,38 @@ class BlockSizes {
   std::vector<std::size_t> sizes_;  // descending
 };
 
+// True if a weight is neither 0 nor of this magnitude.  No early exit: compiled
+// to vector code, and the answer is almost always no.
+bool HasOther(std::span<const float> weights, std::uint32_t magnitude) {
+  std::uint32_t other = 0;
+  for (const float weight : weights) {
+    const std::uint32_t bits = Magnitude(weight);
+    other |= static_cast<std::uint32_t>(bits != 0) &
+             static_cast<std::uint32_t>(bits != magnitude);
+  }
+  return other != 0;
+}
+
 // Feeds the row to `sizes`.  The column at which it turned out not to be
 // ternary, if it did.
 std::optional<std::size_t> FindFault(std::span<const float> row,
                                      BlockSizes& sizes) {
+  constexpr std::size_t kRun = 32;
   std::uint32_t current = 0;  // magnitude of the last weight that is not zero
-  for (std::size_t c = 0; c < row.size(); ++c) {
-    const std::uint32_t magnitude = Magnitude(row[c]);
-    // Both at once: either alone is as unpredictable as the weights.
-    const bool changes = (static_cast<unsigned>(magnitude != 0) &
-                          static_cast<unsigned>(magnitude != current)) != 0;
-    if (!changes) continue;
-    if (magnitude >= kInfinite) return c;
-    if (current != 0) {
-      std::size_t before = c - 1;
-      while (Magnitude(row[before]) == 0) --before;
-      if (!sizes.Separate(before, c)) return c;
+  for (std::size_t begin = 0; begin < row.size(); begin += kRun) {
+    const std::size_t end = std::min(begin + kRun, row.size());
+    if (!HasOther(row.subspan(begin, end - begin), current)) continue;
+    for (std::size_t c = begin; c < end; ++c) {
+      const std::uint32_t magnitude = Magnitude(row[c]);
+      if (magnitude == 0 || magnitude == current) continue;
+      if (magnitude >= kInfinite) return c;
+      if (current != 0) {
+        std::size_t before = c - 1;
+        while (Magnitude(row[before]) == 0) --before;
+        if (!sizes.Separate(before, c)) return c;
+      }
+      current = magnitude;
     }
-    current = magnitude;
   }
   return std::nullopt;
 }
@@ -141,8 +155,9 @@ MaybeFault UnpackFloats(std::span<const float> weights, std::size_t rows,
   for (std::size_t r = 0; r < rows; ++r) {
     const std::span<const float> row = weights.subspan(r * cols, cols);
     const std::optional<std::size_t> column = FindFault(row, sizes);
-    if (column.has_value())
+    if (column.has_value()) {
       return NotTernary(weights, cols, r * cols + *column);
+    }
     FillCodes(row, matrix.codes.data() + r * row_bytes);
   }
   matrix.group = ScaleGroup::kBlock;

@@ -5,6 +5,7 @@
 
 #include "packing/tiles.h"
 #include "ternary_kernels/activations.h"
+#include "ternary_kernels/float_sums.h"
 #include "ternary_kernels/matmul.h"
 #include "ternary_kernels/matvec.h"
 #include "ternary_kernels/reference.h"
@@ -72,12 +73,36 @@ bool Quantize(Random& random, std::vector<std::int8_t>& q) {
   return true;
 }
 
-}  // namespace
+bool FloatProductsAreRight(Random& random, const TernaryView& w) {
+  const std::size_t tokens = FloatTokenTile();
+  std::vector<float> x(tokens * kCols);
+  for (float& value : x) {
+    value = static_cast<float>(random.Next()) - 32768.3F;
+  }
+  std::vector<float> together(tokens * kRows);
+  Lines scratch = LinesFor(FloatMatMulScratchBytes(kRows));
+  FloatMatMul(w,
+              {.x = x.data(),
+               .x_stride = kCols,
+               .tokens = tokens,
+               .row_begin = 0,
+               .row_end = kRows,
+               .col_begin = 0,
+               .col_end = kCols,
+               .sums = together.data(),
+               .sums_stride = kRows},
+              scratch.front().bytes);
+  std::vector<float> expected(kRows);
+  std::vector<float> alone(kRows);
+  const std::size_t last = tokens - 1;
+  const float* last_x = &x[last * kCols];
+  reference::FloatMatVec(w, last_x, 0, kRows, 0, kCols, expected.data());
+  FloatMatVec(w, last_x, 0, kRows, 0, kCols, alone.data());
+  return alone == expected &&
+         std::equal(expected.begin(), expected.end(), &together[last * kRows]);
+}
 
-bool SelfTest() {
-  Random random;
-  const Lines tiles = RandomTiles(random);
-  const TernaryView w = {tiles.front().bytes, kRows, kCols};
+bool IntegerProductsAreRight(Random& random, const TernaryView& w) {
   const std::size_t tokens = TokenTile();
   std::vector<std::int8_t> q(tokens * kCols);
   if (!Quantize(random, q)) {
@@ -113,6 +138,15 @@ bool SelfTest() {
     }
   }
   return true;
+}
+
+}  // namespace
+
+bool SelfTest() {
+  Random random;
+  const Lines tiles = RandomTiles(random);
+  const TernaryView w = {tiles.front().bytes, kRows, kCols};
+  return IntegerProductsAreRight(random, w) && FloatProductsAreRight(random, w);
 }
 
 }  // namespace tern::kernels

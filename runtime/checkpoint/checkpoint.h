@@ -78,7 +78,7 @@ struct Checkpoint {
 
 // What the files do not say, or say wrongly (LoadOptions).
 struct OpenOptions {
-  std::optional<InputType> input_type;
+  std::optional<InputType> input_type = std::nullopt;
   I2SLayout i2s_layout = I2SLayout::kA;
 };
 

@@ -92,7 +92,7 @@ TEST(Readme, I2S) {
 }
 
 TEST(Readme, I2SOrderB) {
-  const Bytes bytes = {0x91, 0x15, 0x55, 0x55, 0x15, 0x55, 0x55, 0x55};
+  const Bytes bytes = {0x99, 0x15, 0x55, 0x55, 0x15, 0x55, 0x55, 0x55};
   EXPECT_EQ(Example("i2_s_b"), bytes);
   Weights weights = ZeroWeights(1, 128);
   weights.trits[0] = weights.trits[32] = 1;
@@ -134,7 +134,7 @@ TEST(Readme, Tq2) {
 }
 
 TEST(Readme, Tq1) {
-  const Bytes bytes = {0xe0, 0x2b, 0x80, 0x80, 0xd5, 0x80, 0x80,
+  const Bytes bytes = {0xe8, 0x2b, 0x80, 0x80, 0xd5, 0x80, 0x80,
                        0x80, 0x2a, 0x7f, 0x7f, 0x7f, 0x00, 0x38};
   EXPECT_EQ(Example("tq1_0"), bytes);
   Weights weights = ZeroWeights(1, 256);
@@ -149,7 +149,7 @@ TEST(Readme, Tq1) {
 }
 
 TEST(Readme, Ptq1) {
-  const Bytes bytes = {0xe0, 0x2b, 0x80, 0x80, 0xd5, 0x80,
+  const Bytes bytes = {0xe8, 0x2b, 0x80, 0x80, 0xd5, 0x80,
                        0x80, 0x80, 0x2a, 0x7f, 0x00, 0x38};
   EXPECT_EQ(Example("ptq1_0"), bytes);
   Weights weights = ZeroWeights(1, 128);
@@ -176,8 +176,8 @@ TEST(Readme, Q2) {
 }
 
 TEST(Readme, IqBn) {
-  const Bytes two = {0x00, 0x00, 0x00, 0x3f, 0x5a, 0x54, 0x55, 0x55};
-  const Bytes one = {0x00, 0x38, 0x7e, 0x80, 0x80, 0x81, 0x80, 0x80, 0x29};
+  const Bytes two = {0x00, 0x00, 0x00, 0x3f, 0x5a, 0x54, 0x55, 0x55, 0x54};
+  const Bytes one = {0x00, 0x38, 0x7e, 0x80, 0x80, 0x81, 0x80, 0x80, 0x2a};
   EXPECT_EQ(Example("iq2_bn"), two);
   EXPECT_EQ(Example("iq1_bn"), one);
   Weights weights = ZeroWeights(1, 64);
@@ -185,6 +185,7 @@ TEST(Readme, IqBn) {
   weights.trits[1] = weights.trits[15] = -1;
   Bytes stored(20, 0x55);
   std::copy_n(two.begin(), 8, stored.begin());
+  stored[4 + 15] = two[8];
   TernaryMatrix matrix;
   EXPECT_SOUND(UnpackIq2Bn(stored, 1, 64, matrix));
   EXPECT_EQ(matrix, Canonical(weights, 0.5F));
@@ -239,7 +240,7 @@ TEST(Readme, Q6) {
                        0x00, 0x00, 0x80, 0x3f, 0x01, 0x00, 0x00, 0x00,
                        0x00, 0x00, 0xbf, 0x00, 0x00, 0xff};
   EXPECT_EQ(Example("q6_k"), bytes);
-  Bytes stored(210, 0x00);  // value 32 everywhere: slots 2
+  Bytes stored(210, 0x00);  // nibbles 0 and pairs 2: value 32, weight 0
   std::fill_n(stored.begin() + 128, 64, std::uint8_t{0xaa});
   std::fill_n(stored.begin() + 192, 16, std::uint8_t{2});
   const std::vector<std::size_t> places = {0, 32, 128, 127, 191, 207, 208, 209};

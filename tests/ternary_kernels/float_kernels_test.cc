@@ -65,7 +65,7 @@ Stored Store(DenseType type, const std::vector<float>& w, std::size_t cols) {
         stored.values[i] = packing::Bf16ToF32(half);
         std::memcpy(stored.bytes.data() + i * 2, &half, 2);
         break;
-      case DenseType::kQ8_0:
+      case DenseType::kQ8_0: {
         if (i % cols != 0) break;
         const std::size_t row_bytes = packing::Q8RowBytes(cols);
         const std::span<std::uint8_t> row(
@@ -73,6 +73,20 @@ Stored Store(DenseType type, const std::vector<float>& w, std::size_t cols) {
         packing::QuantizeQ8({w.data() + i, cols}, row);
         packing::DequantizeQ8(row, {stored.values.data() + i, cols});
         break;
+      }
+      case DenseType::kInt8x16: {
+        // A scale of its own for each block, of either sign.
+        const std::size_t block = i / 16;
+        const float scale = (block % 2 == 0 ? 0.01F : -0.03F) *
+                            static_cast<float>(1 + block % 5);
+        const float steps = std::round(w[i] / scale);
+        const auto q =
+            static_cast<std::int8_t>(std::clamp(steps, -128.0F, 127.0F));
+        stored.values[i] = scale * static_cast<float>(q);
+        std::memcpy(stored.bytes.data() + block * 20, &scale, 4);
+        std::memcpy(stored.bytes.data() + block * 20 + 4 + i % 16, &q, 1);
+        break;
+      }
     }
   }
   return stored;
@@ -80,7 +94,8 @@ Stored Store(DenseType type, const std::vector<float>& w, std::size_t cols) {
 
 TEST_P(FloatKernels, DenseMatMulEqualsPlainLoops) {
   for (const DenseType type :
-       {DenseType::kF32, DenseType::kF16, DenseType::kBf16, DenseType::kQ8_0}) {
+       {DenseType::kF32, DenseType::kF16, DenseType::kBf16, DenseType::kQ8_0,
+        DenseType::kInt8x16}) {
     for (const std::size_t cols : {32U, 64U, 96U, 384U}) {
       const std::size_t rows = 7;
       const std::size_t tokens = 5;
@@ -98,6 +113,31 @@ TEST_P(FloatKernels, DenseMatMulEqualsPlainLoops) {
           }
           EXPECT_NEAR(y[t * rows + r], want, 1e-4) << cols;
         }
+      }
+    }
+  }
+}
+
+// Blocks of 16: rows that end in the middle of what Q8_0 calls a block.
+TEST_P(FloatKernels, BlocksOfSixteenAreReadExactly) {
+  for (const std::size_t cols : {16U, 48U, 80U, 256U}) {
+    const std::size_t rows = 3;
+    const Stored w = Store(DenseType::kInt8x16, Random(rows * cols), cols);
+    ASSERT_EQ(w.bytes.size(), rows * cols / 16 * 20);
+    const DenseView view{DenseType::kInt8x16, w.bytes.data(), rows, cols};
+    std::vector<float> row(cols);
+    for (std::size_t r = 0; r < rows; ++r) {
+      DenseRow(view, r, row.data());
+      for (std::size_t c = 0; c < cols; ++c) {
+        ASSERT_EQ(row[c], w.values[r * cols + c]) << cols;
+      }
+      // One column at a time: the product has nothing to round.
+      for (std::size_t c = 0; c < cols; ++c) {
+        std::vector<float> x(cols);
+        x[c] = 2.0F;
+        float y = NAN;
+        DenseMatMul(view, {x.data(), cols, 1, r, r + 1, &y - r, rows});
+        ASSERT_EQ(y, 2.0F * w.values[r * cols + c]) << cols << " " << c;
       }
     }
   }
@@ -142,10 +182,12 @@ TEST_P(FloatKernels, EveryF16AndBf16ValueIsReadExactly) {
 
 TEST_P(FloatKernels, DenseResultsDoNotDependOnTheSplit) {
   const std::size_t rows = 11;
-  const std::size_t cols = 100;
   const std::size_t tokens = 7;
   for (const DenseType type :
-       {DenseType::kF32, DenseType::kF16, DenseType::kBf16}) {
+       {DenseType::kF32, DenseType::kF16, DenseType::kBf16, DenseType::kQ8_0,
+        DenseType::kInt8x16}) {
+    const bool blocks = type == DenseType::kQ8_0 || type == DenseType::kInt8x16;
+    const std::size_t cols = blocks ? 96 : 100;
     const Stored w = Store(type, Random(rows * cols), cols);
     const DenseView view{type, w.bytes.data(), rows, cols};
     const std::vector<float> x = Random(tokens * cols);
@@ -183,6 +225,69 @@ TEST_P(FloatKernels, SquaredReluGateKeepsValuesThatF16CannotHold) {
   std::vector<float> out(gate.size());
   SquaredReluGate(gate.data(), up.data(), gate.size(), out.data());
   EXPECT_EQ(out, (std::vector<float>{0, 18, 3e6F, 0, 0, -4, 0.5F, 4, 2500}));
+}
+
+// Distance in units in the last place of float32 at `want`.
+double UlpsFrom(float got, double want) {
+  int exponent = 0;
+  std::frexp(want, &exponent);
+  const double ulp = std::ldexp(1.0, std::max(exponent - 24, -149));
+  return std::abs(static_cast<double>(got) - want) / ulp;
+}
+
+std::vector<float> SiluOf(const std::vector<float>& x) {
+  const std::vector<float> ones(x.size(), 1.0F);
+  std::vector<float> out(x.size());
+  SiluGate(x.data(), ones.data(), x.size(), out.data());
+  return out;
+}
+
+TEST_P(FloatKernels, SiluGateIsAccurateWhereverItIsNotZero) {
+  std::vector<float> x;
+  for (double a = -112; a <= 112; a += 0.00137) {
+    x.push_back(static_cast<float>(a));
+  }
+  for (int exponent = -149; exponent <= 127; ++exponent) {
+    x.push_back(std::ldexp(1.37F, exponent));
+    x.push_back(-x.back());
+  }
+  const std::vector<float> out = SiluOf(x);
+  double worst = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double a = x[i];
+    const double want = a / (1.0 + std::exp(-a));
+    ASSERT_LE(UlpsFrom(out[i], want), 2.5) << x[i];
+    worst = std::max(worst, UlpsFrom(out[i], want));
+  }
+  RecordProperty("worst", std::to_string(worst));
+}
+
+TEST_P(FloatKernels, SiluGateAtTheEndsOfTheNumbers) {
+  const float inf = std::numeric_limits<float>::infinity();
+  const float largest = std::numeric_limits<float>::max();
+  const std::vector<float> x = {inf, -inf, largest, -largest, -200, 200, 0.0F};
+  const std::vector<float> want = {inf, 0, largest, 0, 0, 200, 0};
+  EXPECT_EQ(SiluOf(x), want);
+}
+
+// NaN stays in its place, and every size writes its elements only.
+TEST_P(FloatKernels, SiluGateGatesEveryElement) {
+  for (std::size_t size = 0; size <= 40; ++size) {
+    std::vector<float> gate = Random(size);
+    const std::vector<float> up = Random(size);
+    if (size > 0) gate[size / 2] = NAN;
+    const std::vector<float> silu = SiluOf(gate);
+    gate.push_back(77);
+    SiluGate(gate.data(), up.data(), size, gate.data());  // in place
+    EXPECT_EQ(gate[size], 77);
+    for (std::size_t i = 0; i < size; ++i) {
+      if (i == size / 2) {
+        EXPECT_TRUE(std::isnan(gate[i]));
+      } else {
+        EXPECT_EQ(gate[i], silu[i] * up[i]);
+      }
+    }
+  }
 }
 
 TEST_P(FloatKernels, AddToAddsEveryElement) {

@@ -262,7 +262,7 @@ TEST_P(FloatSumsTest, EveryRowCount) {
   for (const std::size_t rows :
        {1, 2, 15, 16, 17, 33, 63, 64, 65, 127, 128, 129, 192, 257, 640}) {
     const Weights weights = RandomWeights(rows, 300, 7);
-    const Floats x = RandomFloats(2 * 300, Kind::kMagnitudes, 8);
+    const Floats x = RandomFloats(std::size_t{2} * 300, Kind::kMagnitudes, 8);
     SCOPED_TRACE(std::to_string(rows) + " rows");
     ExpectMatVec(weights.View(), x, {0, rows}, {0, 300});
     ExpectMatMul(weights.View(), x, 300, {0, rows}, {0, 300});
@@ -279,7 +279,7 @@ TEST_P(FloatSumsTest, MoreRowsThanShareTables) {
 
 TEST_P(FloatSumsTest, WritesTheRowsOfItsRangeOnly) {
   const Weights weights = RandomWeights(330, 60, 11);
-  const Floats x = RandomFloats(2 * 60, Kind::kMagnitudes, 12);
+  const Floats x = RandomFloats(std::size_t{2} * 60, Kind::kMagnitudes, 12);
   for (std::size_t begin = 0; begin < 330; begin += 64) {
     for (std::size_t end = begin; end < 330 + 64; end += 64) {
       const Bounds rows = {begin, std::min<std::size_t>(end, 330)};
@@ -326,7 +326,7 @@ TEST_P(FloatSumsTest, TheTileHoldsTokens) {
 }
 
 TEST_P(FloatSumsTest, ScalingIsOneRoundingAStep) {
-  const Floats scales = RandomFloats(3 * 70, Kind::kNormal, 17);
+  const Floats scales = RandomFloats(std::size_t{3} * 70, Kind::kNormal, 17);
   for (std::size_t size = 0; size <= 70; ++size) {
     const Floats sums = RandomFloats(size, Kind::kNormal, 18);
     const Floats start = RandomFloats(size, Kind::kNormal, 19);

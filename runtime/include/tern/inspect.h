@@ -58,7 +58,7 @@ struct ModelReport {
 struct InspectOptions {
   std::size_t context_length = 0;  // for the memory table; 0: the model's own
   KvType kv_type = KvType::kF16;
-  std::optional<InputType> input_type;  // as in LoadOptions
+  std::optional<InputType> input_type = std::nullopt;  // as in LoadOptions
   I2SLayout i2s_layout = I2SLayout::kA;
 };
 

@@ -69,7 +69,7 @@ struct ModelConfig {
 
 struct LoadOptions {
   // Instead of what the files say, or imply.
-  std::optional<InputType> input_type;
+  std::optional<InputType> input_type = std::nullopt;
   I2SLayout i2s_layout = I2SLayout::kA;
   // 0: as many as the process may use.
   int num_threads = 0;

@@ -20,7 +20,7 @@ struct PackOptions {
   PackedType type = PackedType::kI2S;
   PackedHead head = PackedHead::kKeep;
   // As in LoadOptions; what ternary layers take is recorded in the file.
-  std::optional<InputType> input_type;
+  std::optional<InputType> input_type = std::nullopt;
   I2SLayout i2s_layout = I2SLayout::kA;
   bool overwrite = false;  // replace an existing destination
   // Called after each tensor.  May throw to give up: nothing is left behind.
