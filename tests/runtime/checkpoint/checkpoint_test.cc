@@ -91,8 +91,8 @@ TEST(Golden, I2SHoldsTheWeightsOfItsSource) {
   EXPECT_EQ(Linears(gguf)[0]->kind, LinearKind::kTernary);
   ExpectSameWeights(gguf, packed);
   // The embedding went from bf16 to f16.
-  const auto a = Floats(gguf.embedding);
-  const auto b = Floats(packed.embedding);
+  const auto a = Floats(gguf.embedding.weight);
+  const auto b = Floats(packed.embedding.weight);
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_NEAR(a[i], b[i], 3e-8);
@@ -267,7 +267,7 @@ TEST_F(CheckpointTest, AHeadOfItsOwnIsUsed) {
   config["tie_word_embeddings"] = false;
   const Checkpoint hf = OpenHf(parts, config);
   ASSERT_TRUE(hf.head.has_value());
-  EXPECT_EQ(hf.head->name, "lm_head.weight");
+  EXPECT_EQ(hf.head->weight.name, "lm_head.weight");
   EXPECT_FALSE(hf.config.tied_head);
   const Checkpoint gguf = OpenGguf([](GgufParts& g) {
     // As Q8_0: 34 bytes for 32 weights.
@@ -275,7 +275,7 @@ TEST_F(CheckpointTest, AHeadOfItsOwnIsUsed) {
         {"output.weight", {32, 16}, 8, std::string(16 * 34, '\1'), {}});
   });
   ASSERT_TRUE(gguf.head.has_value());
-  EXPECT_EQ(gguf.head->type, files::StoredType::kQ8_0);
+  EXPECT_EQ(gguf.head->weight.type, files::StoredType::kQ8_0);
   EXPECT_FALSE(gguf.config.tied_head);
 }
 
