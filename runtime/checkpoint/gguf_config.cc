@@ -200,7 +200,9 @@ void GgufConfig::ReadRope(ModelConfig& config) const {
   const std::string* type = file_.String(type_key);
   const auto factor =
       static_cast<float>(file_.Number(Key("rope.scaling.factor")).value_or(1));
-  if (type == nullptr || *type == "none" || factor == 1) {
+  const bool is_known =
+      type != nullptr && (*type == "linear" || *type == "yarn");
+  if (type == nullptr || *type == "none" || (is_known && factor == 1)) {
     if (type == nullptr && factor != 1) {
       RefuseKey(Key("rope.scaling.factor"), "there is no rope.scaling.type");
     }

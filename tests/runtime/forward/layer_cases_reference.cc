@@ -1,3 +1,7 @@
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "tests/runtime/forward/layer_test.h"
 #include "tests/support/golden.h"
 
@@ -13,8 +17,16 @@ std::vector<LayerCase> LayerCases() {
     cases.push_back({label, models / name,
                      models / "golden" / (std::string(name) + ".safetensors")});
   }
-  const std::filesystem::path z1m = models / "zoo" / "z1m-bitnet-2b4t-master";
-  cases.push_back({"z1m", z1m, z1m / "golden_float32.safetensors"});
+  const std::vector<std::pair<std::string, std::string>> zoo = {
+      {"z1m", "z1m-bitnet-2b4t-master"},
+      {"z2", "z2-llama-bitlinear"},
+      {"z3", "z3-trilm-unpacked"},
+      {"z4", "z4-falcon-e-offline"},
+      {"z4c", "z4c-falcon-e-bitlinear"}};
+  for (const auto& [label, name] : zoo) {
+    const std::filesystem::path folder = models / "zoo" / name;
+    cases.push_back({label, folder, folder / "golden_float32.safetensors"});
+  }
   return cases;
 }
 

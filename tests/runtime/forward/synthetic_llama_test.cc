@@ -1,5 +1,6 @@
 // Models of architecture llama with int8 activations, from the bytes of their
 // files to the logits.
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <string>
@@ -206,6 +207,45 @@ TEST_F(SyntheticLlama, LinearScaling) {
   parts.keys.push_back({"llama.rope.scaling.type", test::Text("linear")});
   parts.keys.push_back({"llama.rope.scaling.factor", test::F32(4)});
   ExpectReference(files_.Write(parts), model);
+}
+
+// Peng et al. 2023, arXiv 2309.00071: frequencies that make more than beta_fast
+// turns over the original context stay, those of fewer than beta_slow are
+// divided, in between a ramp over the whole indexes around them.
+ReferenceModel YarnScaled(const SyntheticShape& shape) {
+  constexpr double kFactor = 4;
+  constexpr double kContext = 64;
+  ReferenceModel model = RandomModel(shape, 13);
+  const auto index = [&](double turns) {
+    return static_cast<double>(shape.head_dim) *
+           std::log(kContext / (turns * 2 * std::numbers::pi)) /
+           (2 * std::log(shape.theta));
+  };
+  const double low = std::max(std::floor(index(32)), 0.0);
+  const double high = std::ceil(index(1));
+  for (std::size_t i = 0; i < model.frequencies.size(); ++i) {
+    const double ramp =
+        std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+    model.frequencies[i] *= ramp / kFactor + 1 - ramp;
+  }
+  model.magnitude = 0.1 * std::log(kFactor) + 1;
+  return model;
+}
+
+TEST_F(SyntheticLlama, YarnScaling) {
+  const SyntheticShape shape;
+  const ReferenceModel model = YarnScaled(shape);
+  HfParts parts = HuggingFaceOf(shape, model, {});
+  parts.config["rope_scaling"] = {{"rope_type", "yarn"},
+                                  {"factor", 4.0},
+                                  {"original_max_position_embeddings", 64}};
+  ExpectReference(files_.Write(parts), model);
+  test::GgufParts gguf = GgufOf(shape, model, {});
+  gguf.keys.push_back({"llama.rope.scaling.type", test::Text("yarn")});
+  gguf.keys.push_back({"llama.rope.scaling.factor", test::F32(4)});
+  gguf.keys.push_back(
+      {"llama.rope.scaling.original_context_length", test::U32(64)});
+  ExpectReference(files_.Write(gguf), model);
 }
 
 // ------------------------------------------------------------- GGUF keys
