@@ -46,7 +46,6 @@ constexpr std::array kLayouts = {
     NumberedLayout{34, {StoredType::kTq1_0, "TQ1_0", 256, 54}},
     NumberedLayout{35, {StoredType::kTq2_0, "TQ2_0", 256, 66}},
     NumberedLayout{36, {StoredType::kI2S, "I2_S", 4, 1, 0, 32}},
-    NumberedLayout{36, {StoredType::kOther, "IQ4_NL_4_4", 32, 18}},
     NumberedLayout{42, {StoredType::kQ2_0, "Q2_0", 64, 18}},
     NumberedLayout{42, {StoredType::kPq2_0, "Q2_0 in blocks of 128", 128, 34}},
     NumberedLayout{42, {StoredType::kOther, "STQ1_0", 256, 42}},

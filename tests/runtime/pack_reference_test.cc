@@ -153,7 +153,8 @@ TEST(PackReference, RefusesWhatCannotBeRun) {
   const TemporaryDirectory directory;
   for (const fs::path& source :
        {Gguf("zb-bitnet-256.CORRUPT-2threads.i2_s.gguf"),
-        Gguf("zl-llama-256.i2_s.gguf"), Model("zoo/z2-llama-bitlinear")}) {
+        Gguf("z1-bitnet-2b4t-packed.K640-UNSOUND.tq2_0.gguf"),
+        Model("zoo/z2-llama-bitlinear")}) {
     EXPECT_THROW(Pack(source, directory / "a.gguf", {}), Error) << source;
   }
   EXPECT_EQ(directory.FileCount(), 0U);

@@ -185,8 +185,12 @@ TEST_F(CheckpointTest, MasterWeightsAreTernarised) {
 TEST_F(CheckpointTest, PlainWeightsStayFloats) {
   json config = test::TinyConfig();
   config.erase("quantization_config");
-  const Checkpoint model = OpenHf(test::TinyFloats("F16"), config);
+  SafetensorsParts floats = test::TinyFloats("F16");
+  const std::string q = "model.layers.0.self_attn.q_proj.weight";
+  floats.Tensor(q).data[1] = '\0';  // 1 becomes another number: not ternary
+  const Checkpoint model = OpenHf(floats, config);
   EXPECT_EQ(model.format, "Hugging Face, plain weights");
+  EXPECT_EQ(model.layers[0].k.kind, LinearKind::kUnpacked);
   EXPECT_EQ(model.layers[0].q.kind, LinearKind::kDense);
   const auto thrown = ErrorOf([&] { (void)ReadLinear(model.layers[0].q); });
   EXPECT_EQ(thrown.code, ErrorCode::kInvalidArgument);
@@ -194,6 +198,9 @@ TEST_F(CheckpointTest, PlainWeightsStayFloats) {
   auto& tensor = parts.Tensor("blk.0.attn_q.weight");
   tensor.type = 1;
   tensor.data = std::string(32 * 32 * 2, '\0');
+  EXPECT_EQ(OpenGguf(parts).layers[0].q.kind, LinearKind::kUnpacked);
+  tensor.data[0] = 1;
+  tensor.data[2] = 2;
   EXPECT_EQ(OpenGguf(parts).layers[0].q.kind, LinearKind::kDense);
 }
 

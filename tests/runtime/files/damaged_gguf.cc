@@ -303,16 +303,16 @@ void AddTypes(Cases& cases) {
            Claim{30, "BF16 of this shape takes 2048 bytes"},
            Claim{8, "Q8_0 of this shape takes 1088 bytes"},
            Claim{35, "rows of 32 weights as TQ2_0"},
-           Claim{2, "type Q4_0 is not read"},
-           Claim{14, "type Q6_K is not read"},
+           Claim{2, "Q4_0 of this shape takes 576 bytes"},
+           Claim{14, "rows of 32 weights as Q6_K"},
            Claim{24, "type I8 is not read"},
-           Claim{34, "type TQ1_0 is not read"},
+           Claim{34, "rows of 32 weights as TQ1_0"},
            Claim{38, "type TL1 is not read"},
            Claim{39, "type TL2 or MXFP4 is not read"},
-           Claim{42, "type Q2_0 or STQ1_0 is not read"},
-           Claim{134, "type IQ1_BN is not read"},
-           Claim{135, "type IQ2_BN is not read"},
-           Claim{142, "type PQ2_0 is not read"},
+           Claim{42, "rows of 32 weights as Q2_0"},
+           Claim{134, "rows of 32 weights as IQ1_BN"},
+           Claim{135, "rows of 32 weights as IQ2_BN"},
+           Claim{142, "rows of 32 weights as PQ2_0"},
            Claim{99, "type 99 is not read"},
            Claim{0xffffffffU, "type 4294967295 is not read"},
        }) {
@@ -330,13 +330,16 @@ void AddTypes(Cases& cases) {
               norm.data.resize(40);
             },
             {Tensor("output_norm.weight"), "type I2_S is not read here"});
-  cases.Add("embedding of type I2_S",
+  cases.Add("embedding of type Q4_1",
+            [](auto& g) { g.Tensor("token_embd.weight").type = 3; },
+            {Tensor("token_embd.weight"), "type Q4_1 is not read here"});
+  cases.Add("embedding of type I2_S, too short",
             [](auto& g) {
               auto& embedding = g.Tensor("token_embd.weight");
               embedding.type = 36;
-              embedding.data.resize(16 * 32 / 4 + 32);
+              embedding.data.resize(16 * 32 / 4);
             },
-            {Tensor("token_embd.weight"), "type I2_S is not read here"});
+            {Tensor("token_embd.weight"), "I2_S of this shape takes 160"});
   cases.Add("linear layer of type Q8_0",
             [&](auto& g) {
               g.Tensor(q).type = 8;

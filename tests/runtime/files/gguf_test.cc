@@ -151,25 +151,35 @@ TEST_F(GgufTest, KnowsTheSizesOfAllTypesItReads) {
   add("bf16", 30, 1024);
   add("q8_0", 8, 544);
   add("i2_s", 36, 160);
+  add("tq1_0", 34, 108);
   add("tq2_0", 35, 132);
+  add("pq2_0", 142, 136);
+  add("ptq1_0", 143, 112);
+  add("q4_0", 2, 288);
+  add("q6_k", 14, 420);
   const GgufFile file = Read(parts);
   EXPECT_EQ(file.tensors.at("f32").type, StoredType::kF32);
   EXPECT_EQ(file.tensors.at("f16").type, StoredType::kF16);
   EXPECT_EQ(file.tensors.at("bf16").type, StoredType::kBf16);
   EXPECT_EQ(file.tensors.at("q8_0").type, StoredType::kQ8_0);
   EXPECT_EQ(file.tensors.at("i2_s").type, StoredType::kI2S);
+  EXPECT_EQ(file.tensors.at("tq1_0").type, StoredType::kTq1_0);
   EXPECT_EQ(file.tensors.at("tq2_0").type, StoredType::kTq2_0);
+  EXPECT_EQ(file.tensors.at("pq2_0").type, StoredType::kPq2_0);
+  EXPECT_EQ(file.tensors.at("ptq1_0").type, StoredType::kPtq1_0);
+  EXPECT_EQ(file.tensors.at("q4_0").type, StoredType::kQ4_0);
+  EXPECT_EQ(file.tensors.at("q6_k").type, StoredType::kQ6K);
   EXPECT_EQ(file.tensors.at("tq2_0").bytes, 132U);
 }
 
 TEST_F(GgufTest, ListsTensorsOfTypesThatItDoesNotRead) {
   GgufParts parts;
-  parts.tensors = {{"tq1", {256}, 34, std::string(54, 'x'), {}},
+  parts.tensors = {{"tl1", {256}, 38, std::string(54, 'x'), {}},
                    {"new", {256}, 777, std::string(32, 'x'), {}}};
   const GgufFile file = Read(parts);
-  EXPECT_EQ(file.tensors.at("tq1").type, StoredType::kOther);
-  EXPECT_EQ(file.tensors.at("tq1").type_name, "TQ1_0");
-  EXPECT_EQ(file.tensors.at("tq1").bytes, 64U);  // padding included
+  EXPECT_EQ(file.tensors.at("tl1").type, StoredType::kOther);
+  EXPECT_EQ(file.tensors.at("tl1").type_name, "TL1");
+  EXPECT_EQ(file.tensors.at("tl1").bytes, 64U);  // padding included
   EXPECT_EQ(file.tensors.at("new").type_name, "777");
 }
 
