@@ -2,8 +2,8 @@
 // has for it (tokenizer.ggml.*, tokenizer.chat_template).
 //
 // GGUF has no words for most of what tokenizer.json can say: it names a kind of
-// tokenizer ("gpt2", byte-level BPE) and a pre-tokenizer ("llama-bpe"), and the
-// rest follows from the names.  The metadata is made from the TokenizerSpec
+// tokenizer ("gpt2", byte-level BPE; "llama", SentencePiece BPE) and a
+// pre-tokenizer ("llama-bpe"), and the rest follows from the names.  The metadata is made from the TokenizerSpec
 // that text is encoded by, so it can say nothing else than what tern runs; what
 // the names would not imply is refused.
 #ifndef TERN_RUNTIME_TOKENIZER_GGUF_METADATA_H_
@@ -30,8 +30,9 @@ struct ChatTemplate {
 [[nodiscard]] std::vector<ChatTemplate> ReadChatTemplates(
     const std::filesystem::path& directory);
 
-// Token types: 1 for what BPE makes, 3 for control tokens, 4 for other added
-// ones, 5 for the ids up to vocab_size, the model's, that no text becomes.
+// Token types: 1 for what BPE makes, 2 for SentencePiece's unknown token, 3 for
+// control tokens, 4 for other added ones, 5 for the ids up to vocab_size, the
+// model's, that no text becomes, 6 for SentencePiece's bytes.
 // Throws Error naming the file: kUnsupported for what GGUF cannot say,
 // kMalformed if there are more than vocab_size tokens.
 [[nodiscard]] files::GgufMetadata TokenizerMetadata(

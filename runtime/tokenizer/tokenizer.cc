@@ -79,7 +79,8 @@ std::vector<Token> Tokenizer::Encode(std::string_view text,
 
 std::string Tokenizer::Decode(std::span<const Token> tokens) const {
   std::string text;
-  for (const Token token : tokens) text += impl_->Bytes(token);
+  bool at_start = true;
+  for (const Token token : tokens) text += impl_->Text(token, at_start);
   return text;
 }
 
@@ -90,6 +91,8 @@ std::string Tokenizer::Decode(Token token) const {
 std::size_t Tokenizer::vocab_size() const { return impl_->vocabulary().size(); }
 
 std::optional<Token> Tokenizer::bos() const { return impl_->bos(); }
+
+std::optional<Token> Tokenizer::eos() const { return impl_->eos(); }
 
 bool Tokenizer::adds_bos() const { return impl_->adds_bos(); }
 

@@ -69,7 +69,7 @@ const PreTokenizer* ReadPreTokenizer(const JsonNode& root) {
   const JsonNode pattern = split.Require("pattern");
   pattern.AllowOnly({"Regex"});
   const JsonNode regex = pattern.Require("Regex");
-  const PreTokenizer* kind = FindPreTokenizerByRegex(regex.String());
+  const PreTokenizer* kind = FindPreTokenizerByRegex(regex.String(), false, true);
   if (kind == nullptr) {
     regex.RefuseValue(
         "is not an expression that tern knows; it knows "
