@@ -1,6 +1,5 @@
 #include "runtime/tokenizer/sentence_piece.h"
 
-#include <optional>
 #include <utility>
 
 #include "runtime/files/quote.h"
@@ -21,13 +20,6 @@ std::string ReplaceAll(std::string_view text, std::string_view from,
     begin = at + from.size();
   }
   return result.append(text.substr(begin));
-}
-
-std::optional<char> ByteOfName(std::string_view name) {
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    if (name == NameOfByte(byte)) return static_cast<char>(byte);
-  }
-  return std::nullopt;
 }
 
 std::optional<TokenKind> KindOf(std::int64_t type) {
@@ -61,6 +53,21 @@ std::string NameOfByte(unsigned byte) {
   return std::string("<0x") + kDigits[byte / 16] + kDigits[byte % 16] + '>';
 }
 
+std::optional<char> ByteOfName(std::string_view name) {
+  if (name.size() != 6) return std::nullopt;
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    if (name == NameOfByte(byte)) return static_cast<char>(byte);
+  }
+  return std::nullopt;
+}
+
+SpecToken TextPiece(std::string_view name) {
+  if (name.find(' ') != std::string_view::npos) {
+    return {.bytes = std::string(name), .kind = TokenKind::kUnused};
+  }
+  return {.bytes = UnescapeSpaces(name), .kind = TokenKind::kText};
+}
+
 void AppendPiece(TokenizerSpec& spec, std::string_view name, float score,
                  std::int64_t type, const std::string& key) {
   const auto kind =
@@ -86,12 +93,8 @@ void AppendPiece(TokenizerSpec& spec, std::string_view name, float score,
       Refuse(ErrorCode::kMalformed, spec.file, key,
              "an empty piece; convert the model again");
     }
-    // A space itself is never left in a text.
-    if (name.find(' ') != std::string_view::npos) {
-      token.kind = TokenKind::kUnused;
-    } else {
-      token.bytes = UnescapeSpaces(name);
-    }
+    token = TextPiece(name);
+    token.score = score;
   }
   if (type == static_cast<std::int64_t>(PieceType::kUnknown) &&
       !spec.unknown.has_value()) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,8 +19,13 @@ inline constexpr std::string_view kEscapedSpace = "\xE2\x96\x81";  // U+2581
 [[nodiscard]] std::string EscapeSpaces(std::string_view text);
 [[nodiscard]] std::string UnescapeSpaces(std::string_view text);
 
-// "<0x0A>" of 10.
+// "<0x0A>" of 10, and the reverse.
 [[nodiscard]] std::string NameOfByte(unsigned byte);
+[[nodiscard]] std::optional<char> ByteOfName(std::string_view name);
+
+// The token that merges make of text, by its name in the vocabulary.  A name
+// with a space can be none, as no space is left in a text: kUnused.
+[[nodiscard]] SpecToken TextPiece(std::string_view name);
 
 // Types of pieces, in tokenizer.model as in tokenizer.ggml.token_type.
 enum class PieceType : std::uint8_t {

@@ -37,6 +37,19 @@ void CheckNamesDiffer(const TokenizerSpec& spec) {
   }
 }
 
+// Bytes that no valid UTF-8 has: GPT-NeoX's vocabulary lacks them.
+bool IsNoUtf8Byte(unsigned byte) {
+  return byte == 0xC0 || byte == 0xC1 || byte > 0xF4;
+}
+
+[[noreturn]] void RefuseByte(unsigned char byte) {
+  const char c = static_cast<char>(byte);
+  throw Error(ErrorCode::kInvalidArgument,
+              "tokenizer: the text is not UTF-8, and this vocabulary has no "
+              "token for the byte " +
+                  files::Quote({&c, 1}) + "; give it UTF-8");
+}
+
 }  // namespace
 
 std::uint64_t HashBytes(std::string_view bytes) {
@@ -94,6 +107,7 @@ void Vocabulary::SetByteTokens(const TokenizerSpec& spec) {
     const char c = static_cast<char>(byte);
     if (is_byte_level_) byte_tokens_[byte] = Find({&c, 1});
     if (byte_tokens_[byte] >= 0) continue;
+    if (is_byte_level_ && IsNoUtf8Byte(byte)) continue;
     Refuse(ErrorCode::kUnsupported, spec.file, spec.tokens_key,
            "no token for byte " + std::to_string(byte) + " (" +
                files::Quote(is_byte_level_ ? SpellingOfBytes({&c, 1})
@@ -111,7 +125,9 @@ std::size_t Vocabulary::FirstSymbols(std::string_view piece,
                                      Token* symbols) const {
   if (is_byte_level_) {
     for (std::size_t i = 0; i < piece.size(); ++i) {
-      symbols[i] = byte_tokens_[static_cast<unsigned char>(piece[i])];
+      const auto byte = static_cast<unsigned char>(piece[i]);
+      symbols[i] = byte_tokens_[byte];
+      if (symbols[i] < 0) RefuseByte(byte);
     }
     return piece.size();
   }

@@ -23,6 +23,7 @@ class Vocabulary {
  public:
   // Throws Error if two tokens that text can become have the same bytes, or if
   // one of the 256 bytes has no token, so that some text could not be encoded.
+  // Only the bytes that are in no UTF-8 may be missing from a byte-level one.
   explicit Vocabulary(const TokenizerSpec& spec);
 
   [[nodiscard]] std::size_t size() const { return kinds_.size(); }
@@ -34,7 +35,8 @@ class Vocabulary {
   [[nodiscard]] Token Find(std::string_view bytes) const;
   // The tokens that BPE of `piece` starts from: its bytes, or for SentencePiece
   // its characters, with bytes for what is no character or has no token.
-  // Writes at most piece.size() of them and returns their number.
+  // Writes at most piece.size() of them and returns their number.  Throws Error
+  // (kInvalidArgument) for a byte that has no token.
   std::size_t FirstSymbols(std::string_view piece, Token* symbols) const;
 
  private:

@@ -58,8 +58,9 @@ class Tokenizer {
   // Any bytes are accepted, valid UTF-8 or not, and Decode(Encode(text))
   // without a BOS gives them back, as far as the model's own normalization
   // leaves them: Qwen's and GPT-NeoX's tokenizers bring text to normalization
-  // form C, and to Llama 2's a U+2581 is a space.  Time is linear in
-  // text.size(), up to a logarithm, whatever the text.
+  // form C, and to Llama 2's a U+2581 is a space.  (GPT-NeoX has no tokens for
+  // bytes that are in no UTF-8: they throw Error, kInvalidArgument.)  Time is
+  // linear in text.size(), up to a logarithm, whatever the text.
   [[nodiscard]] std::vector<Token> Encode(std::string_view text,
                                           EncodeOptions options = {}) const;
 
