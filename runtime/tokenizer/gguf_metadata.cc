@@ -14,6 +14,8 @@
 #include "runtime/tokenizer/json_document.h"
 #include "runtime/tokenizer/merge_scores.h"
 #include "runtime/tokenizer/sentence_piece.h"
+#include "runtime/tokenizer/tokenizer_json.h"
+#include "runtime/tokenizer/tokenizer_model.h"
 
 namespace tern::tokenizer {
 namespace {
@@ -253,6 +255,17 @@ std::vector<ChatTemplate> ReadChatTemplates(const fs::path& directory) {
          .text = named.Require("template").String()});
   }
   return templates;
+}
+
+std::optional<TokenizerSpec> ReadSpecForGguf(const fs::path& directory) {
+  const fs::path json = directory / "tokenizer.json";
+  const fs::path model = directory / "tokenizer.model";
+  std::optional<TokenizerSpec> spec;
+  if (files::IsThere(json)) spec = ReadJsonSpec(json);
+  const bool wants_scores =
+      !spec.has_value() || spec->kind == VocabularyKind::kSentencePiece;
+  if (wants_scores && files::IsThere(model)) spec = ReadModelSpec(model);
+  return spec;
 }
 
 files::GgufMetadata TokenizerMetadata(

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,13 @@ struct ChatTemplate {
 // tokenizer_config.json, one text or a list of named ones.  Empty if there is
 // none.
 [[nodiscard]] std::vector<ChatTemplate> ReadChatTemplates(
+    const std::filesystem::path& directory);
+
+// The tokenizer of the model in `directory` in the form that GGUF can say:
+// tokenizer.json, or tokenizer.model where there is no other or where both are
+// SentencePiece's, because a merge list has lost the scores.  nullopt if there
+// is neither.
+[[nodiscard]] std::optional<TokenizerSpec> ReadSpecForGguf(
     const std::filesystem::path& directory);
 
 // Token types: 1 for what BPE makes, 2 for SentencePiece's unknown token, 3 for
