@@ -26,7 +26,6 @@
 #include "runtime/out_of_memory.h"
 #include "runtime/tokenizer/gguf_metadata.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
-#include "runtime/tokenizer/tokenizer_json.h"
 
 namespace tern {
 namespace {

@@ -32,8 +32,9 @@ class AddedTokens {
   // Where special tokens count.
   struct Special {
     bool parse = false;     // nowhere if not
-    std::string_view mask;  // empty: everywhere; or [text.size()]: '1' for each
-                            // byte that may be part of one
+    // Empty: everywhere; or [text.size()], with a 1 for each byte that may be
+    // part of one.
+    std::string_view mask = {};
     [[nodiscard]] bool Allows(std::size_t position) const {
       return parse && (mask.empty() || mask[position] == '1');
     }

@@ -49,7 +49,7 @@ VocabularyKind ReadKind(const files::GgufFile& file, const std::string& name) {
 // Keys that are read here, or that cannot change the ids of a text: BPE of
 // bytes uses no scores and SentencePiece no merges, and of the special tokens
 // only those that begin and end a text matter.
-constexpr std::array<std::string_view, 22> kKnownKeys = {
+constexpr std::array<std::string_view, 21> kKnownKeys = {
     kModel,
     kPre,
     kTokens,
@@ -61,7 +61,6 @@ constexpr std::array<std::string_view, 22> kKnownKeys = {
     "tokenizer.ggml.eot_token_id",
     "tokenizer.ggml.eom_token_id",
     kScores,
-    kDummyPrefix,
     "tokenizer.ggml.padding_token_id",
     "tokenizer.ggml.unknown_token_id",
     "tokenizer.ggml.seperator_token_id",  // as the format spells it
@@ -95,7 +94,8 @@ void CheckKeys(const files::GgufFile& file, const TokenizerSpec& spec) {
         key.starts_with("tokenizer.ggml.fim_")) {
       continue;
     }
-    if (spec.kind == VocabularyKind::kSentencePiece && key == kSpacePrefix) {
+    if (spec.kind == VocabularyKind::kSentencePiece &&
+        (key == kSpacePrefix || key == kDummyPrefix)) {
       continue;
     }
     if (!Contains(kFalseKeys, key)) {

@@ -1,15 +1,19 @@
 // Against vocabularies and files that the repository does not contain.
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include <tern/tokenizer.h>
 
+#include "runtime/files/gguf.h"
 #include "tests/runtime/tokenizer/fixtures.h"
+#include "tests/runtime/tokenizer/sentence_piece_fixtures.h"
 
 namespace tern {
 namespace {
@@ -87,6 +91,40 @@ TEST(TokenizerReferenceTest, Llama2GivesTheIdsOfLlamaCpp) {
   EXPECT_EQ(llama.Decode(*llama.bos()), "<s>");
   EXPECT_EQ(llama.eos(), 2);
   EXPECT_TRUE(llama.IsEndOfText(2));
+}
+
+std::vector<tokenizer::testing::Piece> Llama2Pieces() {
+  const auto file =
+      files::ReadGguf(kReference / "tokenizers/ggml-vocab-llama-spm.gguf");
+  const auto& names = *file.Strings("tokenizer.ggml.tokens");
+  const auto& scores = std::get<std::vector<double>>(
+      file.metadata.at("tokenizer.ggml.scores"));
+  const auto& types = std::get<std::vector<std::int64_t>>(
+      file.metadata.at("tokenizer.ggml.token_type"));
+  std::vector<tokenizer::testing::Piece> pieces;
+  for (std::size_t id = 0; id < names.size(); ++id) {
+    pieces.push_back({names[id], static_cast<float>(scores[id]),
+                      static_cast<int>(types[id])});
+  }
+  return pieces;
+}
+
+TEST(TokenizerReferenceTest, Llama2IsTheSameInEveryForm) {
+  const tokenizer::testing::TemporaryDirectory directory;
+  directory.Write("tokenizer.model",
+                  tokenizer::testing::PiecesModel(Llama2Pieces()));
+  // 1bitLLM's models have two tokens more.
+  directory.Write("added_tokens.json", R"({"<pad>": 32000, "<more>": 32001})");
+  const Tokenizer model = Tokenizer::Load(directory.path());
+  ExpectVectors(model, "ggml-vocab-llama-spm");
+  EXPECT_EQ(model.vocab_size(), 32002u);
+  EXPECT_EQ(model.eos(), 2);
+  directory.Write("tokenizer.json",
+                  tokenizer::testing::PiecesJson(Llama2Pieces()).dump());
+  const Tokenizer json = Tokenizer::Load(directory.path());
+  EXPECT_EQ(json.vocab_size(), 32000u);
+  ExpectVectors(json, "ggml-vocab-llama-spm");
+  EXPECT_EQ(json.Encode("Hello"), model.Encode("Hello"));
 }
 
 // The file does not name its pre-tokenizer.
