@@ -16,6 +16,9 @@ namespace {
 
 using nlohmann::json;
 using testing::ExpectRefusal;
+using tokenizer::testing::PiecesGguf;
+using tokenizer::testing::PiecesJson;
+using tokenizer::testing::SmallPieces;
 using testing::SmallTokenizerJson;
 using testing::TemporaryDirectory;
 
