@@ -31,7 +31,7 @@ class AddedTokens {
   };
   // Where special tokens count.
   struct Special {
-    bool parse = false;     // nowhere if not
+    bool parse = false;  // nowhere if not
     // Empty: everywhere; or [text.size()], with a 1 for each byte that may be
     // part of one.
     std::string_view mask = {};

@@ -3,9 +3,10 @@
 //
 // GGUF has no words for most of what tokenizer.json can say: it names a kind of
 // tokenizer ("gpt2", byte-level BPE; "llama", SentencePiece BPE) and a
-// pre-tokenizer ("llama-bpe"), and the rest follows from the names.  The metadata is made from the TokenizerSpec
-// that text is encoded by, so it can say nothing else than what tern runs; what
-// the names would not imply is refused.
+// pre-tokenizer ("llama-bpe"), and the rest follows from the names.  The
+// metadata is made from the TokenizerSpec that text is encoded by, so it can
+// say nothing else than what tern runs; what the names would not imply is
+// refused.
 #ifndef TERN_RUNTIME_TOKENIZER_GGUF_METADATA_H_
 #define TERN_RUNTIME_TOKENIZER_GGUF_METADATA_H_
 

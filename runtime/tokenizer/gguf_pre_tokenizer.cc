@@ -54,13 +54,13 @@ std::optional<FoundPreTokenizer> InferByArchitecture(
       (*architecture != "bitnet-b1.58" && *architecture != "bitnet-25")) {
     return std::nullopt;
   }
-  return FoundPreTokenizer{FindPreTokenizerByGgufName("llama-bpe"),
-                           ", inferred from the architecture because " +
-                               because};
+  return FoundPreTokenizer{
+      FindPreTokenizerByGgufName("llama-bpe"),
+      ", inferred from the architecture because " + because};
 }
 
-std::optional<FoundPreTokenizer> InferByVocabulary(
-    const files::GgufFile& file, const std::string& because) {
+std::optional<FoundPreTokenizer> InferByVocabulary(const files::GgufFile& file,
+                                                   const std::string& because) {
   const auto* tokens = file.Strings("tokenizer.ggml.tokens");
   if (tokens == nullptr) return std::nullopt;
   const auto bos = file.Unsigned("tokenizer.ggml.bos_token_id");

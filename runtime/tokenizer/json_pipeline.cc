@@ -49,8 +49,9 @@ const PreTokenizer* ReadSplit(const JsonNode& split,
   const JsonNode regex = pattern.Require("Regex");
   const PreTokenizer* kind = FindKind(regex.String(), spec);
   if (kind == nullptr) {
-    regex.RefuseValue("is not an expression that tern knows; it knows those of " +
-                      KnownPreTokenizers());
+    regex.RefuseValue(
+        "is not an expression that tern knows; it knows those of " +
+        KnownPreTokenizers());
   }
   return kind;
 }
@@ -97,13 +98,14 @@ void ReadByteLevelDecoder(const JsonNode& root) {
 }
 
 json Replace(const char* from, const char* to) {
-  return {{"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
+  return {
+      {"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
 }
 
 void ReadMetaspace(const JsonNode& node, TokenizerSpec& spec) {
   RequireType(node, "Metaspace");
-  node.AllowOnly({"type", "replacement", "prepend_scheme", "split",
-                  "add_prefix_space"});
+  node.AllowOnly(
+      {"type", "replacement", "prepend_scheme", "split", "add_prefix_space"});
   if (node.Require("replacement").String() != kSpace) {
     node.Require("replacement").RefuseValue("is not known; tern needs U+2581");
   }
@@ -149,9 +151,8 @@ void ReadSentencePieceSpaces(const JsonNode& root, TokenizerSpec& spec) {
 
 void CheckSentencePieceDecoder(const JsonNode& root,
                                const TokenizerSpec& spec) {
-  json parts = {Replace(kSpace, " "),
-                {{"type", "ByteFallback"}},
-                {{"type", "Fuse"}}};
+  json parts = {
+      Replace(kSpace, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
   if (spec.dummy_prefix.added) {
     parts.push_back(
         {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});

@@ -8,9 +8,9 @@
 
 namespace tern::tokenizer {
 
-// Sets spec.pre_tokenizer, spec.nfc and spec.dummy_prefix for the tokenizer.json
-// `root`; spec.kind and spec.ignore_merges are known.  Throws Error for what is
-// not one of these:
+// Sets spec.pre_tokenizer, spec.nfc and spec.dummy_prefix for the
+// tokenizer.json `root`; spec.kind and spec.ignore_merges are known.  Throws
+// Error for what is not one of these:
 //
 //   byte-level      normalizer      none, NFC
 //                   pre_tokenizer   ByteLevel with its own expression, or a

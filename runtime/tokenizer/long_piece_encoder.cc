@@ -48,11 +48,10 @@ void LongPieceEncoder::Start(std::string_view piece) {
   symbols_.reserve(size);
   entries_.reserve(size);
   for (std::uint32_t i = 0; i < size; ++i) {
-    symbols_.push_back(
-        {.token = first_symbols_[i],
-         .previous = i == 0 ? kNowhere : i - 1,
-         .next = i + 1 == size ? kNowhere : i + 1,
-         .rank = Merges::kNoRank});
+    symbols_.push_back({.token = first_symbols_[i],
+                        .previous = i == 0 ? kNowhere : i - 1,
+                        .next = i + 1 == size ? kNowhere : i + 1,
+                        .rank = Merges::kNoRank});
   }
   for (std::uint32_t i = 0; i < size; ++i) Queue(i);
 }

@@ -11,11 +11,11 @@ namespace tern::tokenizer {
 namespace {
 
 [[noreturn]] void RefuseMerges(const TokenizerSpec& spec,
-                               const std::string& key,
-                               const std::string& why) {
+                               const std::string& key, const std::string& why) {
   Refuse(ErrorCode::kUnsupported, spec.file, key,
-         why + "; add the model's tokenizer.model, which has the scores that "
-               "GGUF metadata needs");
+         why +
+             "; add the model's tokenizer.model, which has the scores that "
+             "GGUF metadata needs");
 }
 
 }  // namespace
@@ -46,8 +46,7 @@ std::vector<double> ScoresOfMerges(const TokenizerSpec& spec) {
         static_cast<float>(-places);
   }
   if (places < 2) return scores;
-  if (FindScoredMerges(scored, vocabulary).pairs.size() !=
-      spec.merges.size()) {
+  if (FindScoredMerges(scored, vocabulary).pairs.size() != spec.merges.size()) {
     RefuseMerges(spec, spec.merges_key,
                  "not all the pairs that make a piece, or too many");
   }

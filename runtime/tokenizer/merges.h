@@ -1,9 +1,9 @@
 // Which pairs of tokens a BPE tokenizer merges, and which first.
 //
-// Either from a merge list, where a pair's rank is its place, or from the scores
-// of SentencePiece: any two pieces that are a third together merge, and the
-// rank is that of the third's score among all.  Then pairs can share a rank, and
-// even pieces can: Llama 2's runs of spaces all have the score -1e9.
+// Either from a merge list, where a pair's rank is its place, or from the
+// scores of SentencePiece: any two pieces that are a third together merge, and
+// the rank is that of the third's score among all.  Then pairs can share a
+// rank, and even pieces can: Llama 2's runs of spaces all have the score -1e9.
 #ifndef TERN_RUNTIME_TOKENIZER_MERGES_H_
 #define TERN_RUNTIME_TOKENIZER_MERGES_H_
 

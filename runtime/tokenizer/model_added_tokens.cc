@@ -87,8 +87,7 @@ class Collector {
       if (index < spec_.tokens.size()) {
         UseKnown(token, special, index);
       } else {
-        spec_.tokens.push_back(
-            {.bytes = token.name, .kind = KindOf(special)});
+        spec_.tokens.push_back({.bytes = token.name, .kind = KindOf(special)});
       }
     }
   }
@@ -115,8 +114,8 @@ class Collector {
   }
 
   void ReadDecoderEntry(const std::string& id_text, const JsonNode& entry) {
-    entry.AllowOnly({"content", "single_word", "lstrip", "rstrip",
-                     "normalized", "special", "__type"});
+    entry.AllowOnly({"content", "single_word", "lstrip", "rstrip", "normalized",
+                     "special", "__type"});
     for (const char* flag : {"single_word", "lstrip", "rstrip"}) {
       RequireUnset(entry, flag, false);
     }
@@ -149,8 +148,8 @@ class Collector {
                                  : known.bytes;
     if (known.kind == TokenKind::kByte || name != token.name) {
       Refuse(ErrorCode::kMalformed, token.place, token.key,
-             files::Quote(token.name) + " has the id " +
-                 std::to_string(index) + ", which is " + files::Quote(name) +
+             files::Quote(token.name) + " has the id " + std::to_string(index) +
+                 ", which is " + files::Quote(name) +
                  " in tokenizer.model; use the files as they were published");
     }
     if (known.kind == TokenKind::kControl) return;

@@ -40,9 +40,8 @@ void OrderMarks(std::vector<utf8proc_int32_t>& characters) {
   for (auto begin = characters.begin(); begin != characters.end();) {
     begin = std::find_if_not(begin, characters.end(), is_starter);
     const auto end = std::find_if(begin, characters.end(), is_starter);
-    std::stable_sort(begin, end, [&](auto a, auto b) {
-      return class_of(a) < class_of(b);
-    });
+    std::stable_sort(begin, end,
+                     [&](auto a, auto b) { return class_of(a) < class_of(b); });
     begin = end;
   }
 }

@@ -50,9 +50,8 @@ class PairFinder {
              "the model again from its tokenizer.model");
     }
     for (ScoredMerges::Pair& pair : merges_.pairs) {
-      const auto place =
-          std::lower_bound(scores_.begin(), scores_.end(), Score(pair.result),
-                           std::greater<>());
+      const auto place = std::lower_bound(scores_.begin(), scores_.end(),
+                                          Score(pair.result), std::greater<>());
       pair.rank = static_cast<std::uint32_t>(place - scores_.begin());
     }
     merges_.ranks = scores_.size();
@@ -93,8 +92,7 @@ class PairFinder {
     std::size_t begin = 0;
     const auto check = [&](std::size_t end) {
       if (vocabulary_.Find(piece.substr(begin, end - begin)) < 0) {
-        RefusePiece(spec_, id,
-                    " has a character that is no piece of its own");
+        RefusePiece(spec_, id, " has a character that is no piece of its own");
       }
       begin = end;
     };

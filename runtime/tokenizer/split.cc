@@ -21,16 +21,17 @@ namespace {
   "\\x{09}-\\x{0d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}" \
   "\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 
-// What GPT-2's expression is to its descendants: Llama 3's takes the contraction
-// in either case, a letter run with whatever character stands before it, and at
-// most three digits; Qwen 2's differs from that in taking one digit.
+// What GPT-2's expression is to its descendants: Llama 3's takes the
+// contraction in either case, a letter run with whatever character stands
+// before it, and at most three digits; Qwen 2's differs from that in taking one
+// digit.
 #define TERN_LLAMA3_REGEX(digits, spaces_class, not_spaces_class, rest_class) \
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits        \
   "| ?" rest_class "+[\\r\\n]*|" spaces_class "*[\\r\\n]+|" spaces_class      \
   "+(?!" not_spaces_class ")|" spaces_class "+"
-#define TERN_GPT2_REGEX(spaces_class, not_spaces_class, rest_class)         \
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?" rest_class "+|"          \
-  spaces_class "+(?!" not_spaces_class ")|" spaces_class "+"
+#define TERN_GPT2_REGEX(spaces_class, not_spaces_class, rest_class) \
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?" rest_class       \
+  "+|" spaces_class "+(?!" not_spaces_class ")|" spaces_class "+"
 // The classes as tokenizer.json spells them, and as PCRE2 must have them.
 #define TERN_JSON_CLASSES "\\s", "\\S", "[^\\s\\p{L}\\p{N}]"
 #define TERN_PCRE2_CLASSES \

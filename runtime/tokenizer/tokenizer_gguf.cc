@@ -306,8 +306,7 @@ TokenizerSpec ReadGgufSpec(const files::GgufFile& file) {
 }
 
 Tokenizer MakeGgufTokenizer(const files::GgufFile& file) {
-  return Tokenizer(
-      std::make_unique<const Tokenizer::Impl>(ReadGgufSpec(file)));
+  return Tokenizer(std::make_unique<const Tokenizer::Impl>(ReadGgufSpec(file)));
 }
 
 }  // namespace tern::tokenizer

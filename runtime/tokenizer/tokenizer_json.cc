@@ -130,11 +130,10 @@ void ReadAddedToken(const JsonNode& node, const JsonNode& vocab,
   }
   const auto normalized = node.Find("normalized");
   const bool special = node.Require("special").Bool();
-  tokens.Set(
-      id, {.bytes = content,
-           .kind = special ? TokenKind::kControl : TokenKind::kAdded,
-           .after_normalizer =
-               is_normalized && normalized.has_value() && normalized->Bool()});
+  tokens.Set(id, {.bytes = content,
+                  .kind = special ? TokenKind::kControl : TokenKind::kAdded,
+                  .after_normalizer = is_normalized && normalized.has_value() &&
+                                      normalized->Bool()});
 }
 
 // The unknown token is not text, whether it is among the added ones or not.

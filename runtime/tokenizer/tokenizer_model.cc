@@ -167,8 +167,7 @@ void UseTrainer(const TrainerSettings& trainer, TokenizerSpec& spec) {
   if (trainer.whitespace_as_suffix) {
     RefuseSetting(spec, "trainer_spec.treat_whitespace_as_suffix", "true");
   }
-  spec.unknown =
-      SettingToken(spec, "trainer_spec.unk_id", trainer.unknown);
+  spec.unknown = SettingToken(spec, "trainer_spec.unk_id", trainer.unknown);
   spec.bos = SettingToken(spec, "trainer_spec.bos_id", trainer.bos);
   spec.adds_bos = spec.bos.has_value();
   spec.eos = SettingToken(spec, "trainer_spec.eos_id", trainer.eos);

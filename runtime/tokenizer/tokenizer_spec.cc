@@ -97,11 +97,11 @@ void Describe(TokenizerSpec& spec, std::string_view origin) {
     spec.description = "SentencePiece BPE";
   }
   spec.description.append(origin);
-  spec.description += "; " + std::to_string(spec.tokens.size()) + " tokens, " +
-                      (spec.merges_by_score
-                           ? std::string("merges by score")
-                           : std::to_string(spec.merges.size()) + " merges") +
-                      "; from " + spec.file;
+  spec.description +=
+      "; " + std::to_string(spec.tokens.size()) + " tokens, " +
+      (spec.merges_by_score ? std::string("merges by score")
+                            : std::to_string(spec.merges.size()) + " merges") +
+      "; from " + spec.file;
 }
 
 }  // namespace tern::tokenizer

@@ -111,8 +111,7 @@ class StreamDecoder {
   // The tokenizer must outlive the decoder.
   explicit StreamDecoder(const Tokenizer& tokenizer,
                          Position position = Position::kContinuesText)
-      : tokenizer_(&tokenizer),
-        at_start_(position == Position::kStartsText) {}
+      : tokenizer_(&tokenizer), at_start_(position == Position::kStartsText) {}
   // What may be printed now, possibly nothing.
   [[nodiscard]] std::string Push(Token token);
   // What is still held back, at the end of the stream.

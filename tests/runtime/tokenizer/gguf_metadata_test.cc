@@ -193,9 +193,8 @@ TEST(TokenizerMetadata, PreTokenizersAreNamedByAllTheirProperties) {
   EXPECT_EQ(pre(), "llama-bpe");
   tokenizer["model"]["ignore_merges"] = false;
   EXPECT_EQ(pre(), "smaug-bpe");
-  tokenizer["pre_tokenizer"] = {{"type", "ByteLevel"},
-                                {"add_prefix_space", false},
-                                {"use_regex", true}};
+  tokenizer["pre_tokenizer"] = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
   EXPECT_EQ(pre(), "gpt-2");
   tokenizer["normalizer"] = {{"type", "NFC"}};
   tokenizer["added_tokens"][2]["content"] = "   ";  // as GPT-NeoX's
@@ -238,8 +237,7 @@ TEST(TokenizerMetadata, MergesOfSentencePieceBecomeScores) {
   const TemporaryDirectory directory;
   const json tokenizer = testing::PiecesJson(pieces);
   directory.Write("tokenizer.json", tokenizer.dump());
-  const Tokenizer from =
-      LoadJsonTokenizer(directory.path() / "tokenizer.json");
+  const Tokenizer from = LoadJsonTokenizer(directory.path() / "tokenizer.json");
   const Tokenizer to = MakeGgufTokenizer(Convert(directory.path(), 273));
   for (const char* text : {"hello hell ahello", "  hehello", "ll he\u00E9 l"}) {
     EXPECT_EQ(to.Encode(text), from.Encode(text)) << text;

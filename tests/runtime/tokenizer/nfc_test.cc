@@ -11,8 +11,8 @@ TEST(NfcTest, ComposesAndOrdersMarks) {
   EXPECT_EQ(ToNfc("e\u0301"), "\u00E9");
   EXPECT_EQ(ToNfc("q\u0307\u0323"), "q\u0323\u0307");  // below before above
   EXPECT_EQ(ToNfc("a\u0323\u0302"), "\u1EAD");
-  EXPECT_EQ(ToNfc("\u212B"), "\u00C5");            // the angstrom sign
-  EXPECT_EQ(ToNfc("\u0958"), "\u0915\u093C");      // is never composed
+  EXPECT_EQ(ToNfc("\u212B"), "\u00C5");              // the angstrom sign
+  EXPECT_EQ(ToNfc("\u0958"), "\u0915\u093C");        // is never composed
   EXPECT_EQ(ToNfc("\u1112\u1161\u11AB"), "\uD55C");  // Hangul
 }
 
@@ -26,7 +26,9 @@ TEST(NfcTest, WhatIsNormalizedStays) {
 TEST(NfcTest, InvalidBytesStayAndSeparate) {
   EXPECT_EQ(ToNfc("\xFF\xCC"), std::nullopt);
   EXPECT_EQ(ToNfc("e\xFF\u0301"), std::nullopt);
-  EXPECT_EQ(ToNfc("\xFF" "e\u0301\xE2\x96"), "\xFF\u00E9\xE2\x96");
+  EXPECT_EQ(ToNfc("\xFF"
+                  "e\u0301\xE2\x96"),
+            "\xFF\u00E9\xE2\x96");
 }
 
 // Quadratic code takes minutes for these.

@@ -152,8 +152,7 @@ inline nlohmann::json PiecesJson(const std::vector<Piece>& pieces) {
   }
   std::stable_sort(merges.begin(), merges.end(),
                    [](const Merge& a, const Merge& b) {
-                     return std::tuple(a.score, a.left.size(),
-                                       a.right.size()) >
+                     return std::tuple(a.score, a.left.size(), a.right.size()) >
                             std::tuple(b.score, b.left.size(), b.right.size());
                    });
   json list = json::array();

@@ -70,8 +70,8 @@ TEST(SentencePieceTest, TextComesBackWhateverItsBytes) {
   const Tokenizer tokenizer = Small();
   for (const char* text :
        {"", " ", "  ", "hello", " hello", "  hello", "hello ", "a  hell   ello",
-        "\n hello\n", "\u00E9t\u00E9", "\U0001F642 \u4F60\u597D", "\xFF", " \xC3",
-        "a\xE2\x96", "\xC3 \xA9", "<s>", "<0x41>"}) {
+        "\n hello\n", "\u00E9t\u00E9", "\U0001F642 \u4F60\u597D", "\xFF",
+        " \xC3", "a\xE2\x96", "\xC3 \xA9", "<s>", "<0x41>"}) {
     EXPECT_EQ(tokenizer.Decode(tokenizer.Encode(text, kPlain)), text);
   }
   Random random(3);
@@ -182,7 +182,8 @@ TEST(SentencePieceTest, RandomVocabulariesGiveWhatTheDefinitionGives) {
     for (int i = 0; i < 40; ++i) {
       std::string name(seed % 2, ' ');
       for (std::uint64_t n = 2 + random.Below(4); n > 0; --n) {
-        name += (seed % 2 == 0 ? "ab " : "ab")[random.Below(2 + (seed + 1) % 2)];
+        name +=
+            (seed % 2 == 0 ? "ab " : "ab")[random.Below(2 + (seed + 1) % 2)];
       }
       name = EscapeSpaces(name);
       bool is_new = true;
@@ -220,16 +221,23 @@ TEST(SentencePieceTest, DamagedVocabulariesAreRefused) {
          {"3 and 10", "same byte"});
   expect([](Pieces& p) { p[10].name = "x"; }, kMalformed,
          {"token_type[10]", "'x'", "no byte"});
-  expect([](Pieces& p) { p[10] = {"x", -100, 1}; }, ErrorCode::kUnsupported,
-         {"no token for byte 7", "<0x07>"});
+  expect(
+      [](Pieces& p) {
+        p[10] = {"x", -100, 1};
+      },
+      ErrorCode::kUnsupported, {"no token for byte 7", "<0x07>"});
   expect([](Pieces& p) { p[262].type = 7; }, ErrorCode::kUnsupported,
          {"token_type[262]", "type 7"});
   expect([](Pieces& p) { p[262].name = ""; }, kMalformed,
          {"token_type[262]", "empty"});
   expect([](Pieces& p) { p[262].name = std::string(300, 'a'); }, kMalformed,
          {"tokens[262]", "more than 256 bytes"});
-  expect([](Pieces& p) { p[272].name = "b"; p[262].name = "ha"; }, kMalformed,
-         {"tokens[262]", "'ha'", "no piece of its own"});
+  expect(
+      [](Pieces& p) {
+        p[272].name = "b";
+        p[262].name = "ha";
+      },
+      kMalformed, {"tokens[262]", "'ha'", "no piece of its own"});
   expect(
       [](Pieces& p) {
         for (Piece& piece : p) piece.score = -1000;

@@ -31,17 +31,17 @@ Pieces SplitBy(std::string_view name, std::string_view text) {
 
 TEST(SplitTest, EachPreTokenizerHasItsOwnExpression) {
   constexpr const char* kText = "It'LL be  $1234.\n\nx's\t!";
-  const Pieces llama3 = {"It", "'LL", " be", " ",  " $", "123",
-                         "4",  ".\n\n", "x", "'s", "\t", "!"};
+  const Pieces llama3 = {"It", "'LL",   " be", " ",  " $", "123",
+                         "4",  ".\n\n", "x",   "'s", "\t", "!"};
   for (const char* name : {"llama-bpe", "llama3", "llama-v3", "falcon3",
                            "falcon_e", "falcon-e", "smaug-bpe"}) {
     EXPECT_EQ(SplitBy(name, kText), llama3) << name;
   }
   EXPECT_EQ(SplitBy("qwen2", kText),
-            (Pieces{"It", "'LL", " be", " ", " $", "1", "2", "3", "4",
-                    ".\n\n", "x", "'s", "\t", "!"}));
-  const Pieces gpt2 = {"It", "'", "LL", " be", " ", " $", "1234",
-                       ".", "\n", "\n", "x", "'s", "\t", "!"};
+            (Pieces{"It", "'LL", " be", " ", " $", "1", "2", "3", "4", ".\n\n",
+                    "x", "'s", "\t", "!"}));
+  const Pieces gpt2 = {"It", "'",  "LL", " be", " ",  " $", "1234",
+                       ".",  "\n", "\n", "x",   "'s", "\t", "!"};
   for (const char* name : {"gpt-2", "gpt-neox", "olmo"}) {
     EXPECT_EQ(SplitBy(name, kText), gpt2) << name;
   }

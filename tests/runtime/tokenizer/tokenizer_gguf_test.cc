@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/tokenizer/tokenizer_json.h"
 #include "runtime/tokenizer/gguf_pre_tokenizer.h"
+#include "runtime/tokenizer/tokenizer_json.h"
 #include "tests/runtime/tokenizer/fixtures.h"
 
 namespace tern::tokenizer {
@@ -82,9 +82,8 @@ TEST(TokenizerGgufTest, PreTokenizerIsInferredFromAKnownVocabulary) {
                         Id eos, const char* pre) {
     GgufFile file;
     file.path = "big.gguf";
-    file.metadata = {
-        {"general.architecture", architecture},
-        {"tokenizer.ggml.tokens", std::vector<std::string>(size)}};
+    file.metadata = {{"general.architecture", architecture},
+                     {"tokenizer.ggml.tokens", std::vector<std::string>(size)}};
     if (bos) file.metadata["tokenizer.ggml.bos_token_id"] = *bos;
     if (eos) file.metadata["tokenizer.ggml.eos_token_id"] = *eos;
     if (pre != nullptr) file.metadata["tokenizer.ggml.pre"] = std::string(pre);
@@ -124,8 +123,7 @@ TEST(TokenizerGgufTest, PreTokenizerIsInferredFromAKnownVocabulary) {
                                                     {50258, 50256, 50256},
                                                     {50304, 0, 1},
                                                     {32000, 1, 2}}) {
-    ExpectRefusal([&] { return name(size, bos, eos); },
-                  ErrorCode::kUnsupported,
+    ExpectRefusal([&] { return name(size, bos, eos); }, ErrorCode::kUnsupported,
                   {"big.gguf: tokenizer.ggml.pre: missing", "convert"});
   }
 }

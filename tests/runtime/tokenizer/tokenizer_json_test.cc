@@ -16,11 +16,11 @@ namespace {
 
 using nlohmann::json;
 using testing::ExpectRefusal;
+using testing::SmallTokenizerJson;
+using testing::TemporaryDirectory;
 using tokenizer::testing::PiecesGguf;
 using tokenizer::testing::PiecesJson;
 using tokenizer::testing::SmallPieces;
-using testing::SmallTokenizerJson;
-using testing::TemporaryDirectory;
 
 using Ids = std::vector<Token>;
 
@@ -358,9 +358,8 @@ TEST(TokenizerJsonTest, Llama2IsReadWithItsMergesAndSpaces) {
   const Tokenizer tokenizer = Load(good);
   const Tokenizer model =
       tokenizer::MakeGgufTokenizer(PiecesGguf(SmallPieces()));
-  for (const char* text :
-       {"", "hello", "ahello", " hell hello", "a   hello", "\u00E8\n", "\xFF",
-        "hello</s>hello", "<0x41>"}) {
+  for (const char* text : {"", "hello", "ahello", " hell hello", "a   hello",
+                           "\u00E8\n", "\xFF", "hello</s>hello", "<0x41>"}) {
     for (const bool parse : {false, true}) {
       const EncodeOptions options = {.add_bos = true, .parse_special = parse};
       const Ids ids = tokenizer.Encode(text, options);

@@ -97,8 +97,8 @@ std::vector<tokenizer::testing::Piece> Llama2Pieces() {
   const auto file =
       files::ReadGguf(kReference / "tokenizers/ggml-vocab-llama-spm.gguf");
   const auto& names = *file.Strings("tokenizer.ggml.tokens");
-  const auto& scores = std::get<std::vector<double>>(
-      file.metadata.at("tokenizer.ggml.scores"));
+  const auto& scores =
+      std::get<std::vector<double>>(file.metadata.at("tokenizer.ggml.scores"));
   const auto& types = std::get<std::vector<std::int64_t>>(
       file.metadata.at("tokenizer.ggml.token_type"));
   std::vector<tokenizer::testing::Piece> pieces;
@@ -140,8 +140,8 @@ TEST(TokenizerReferenceTest, GptNeoxIsKnownByItsVocabulary) {
             (std::vector<Token>{50254, 89}));
   // Form C, as the model's tokenizer.json has it.
   EXPECT_EQ(neox.Encode("cafe\u0301"), neox.Encode("caf\u00E9"));
-  for (const std::string& text : ReadTexts(
-           kReference / "tokenizers/ggml-vocab-gpt-2.gguf.inp")) {
+  for (const std::string& text :
+       ReadTexts(kReference / "tokenizers/ggml-vocab-gpt-2.gguf.inp")) {
     const auto ids = neox.Encode(text);
     EXPECT_EQ(neox.Encode(neox.Decode(ids)), ids) << text;
   }

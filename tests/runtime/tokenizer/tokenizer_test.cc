@@ -60,12 +60,11 @@ TEST(TokenizerTest, MaskSaysWhereSpecialTokensMayBe) {
   const std::string name = Books().Decode(kEndOfTurn);
   const std::string text = "User: hi" + name + "there" + name;
   std::string mask(text.size(), '0');
-  std::fill(mask.begin(), mask.begin() + 6, '1');            // "User: "
+  std::fill(mask.begin(), mask.begin() + 6, '1');  // "User: "
   std::fill(mask.end() - static_cast<std::ptrdiff_t>(name.size()), mask.end(),
             '1');
-  const auto ids = Books().Encode(text, {.add_bos = false,
-                                         .parse_special = true,
-                                         .special_mask = mask});
+  const auto ids = Books().Encode(
+      text, {.add_bos = false, .parse_special = true, .special_mask = mask});
   auto expected =
       Books().Encode("User: hi" + name + "there", {.add_bos = false});
   expected.push_back(kEndOfTurn);
