@@ -29,7 +29,6 @@
 #include "runtime/pack_plan.h"
 #include "runtime/tokenizer/gguf_metadata.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
-#include "runtime/tokenizer/tokenizer_json.h"
 
 namespace tern {
 namespace {
@@ -64,21 +63,12 @@ void RefuseOwnSource(const Checkpoint& source, const fs::path& destination) {
 
 GgufMetadata HuggingFaceTokenizer(const fs::path& directory,
                                   std::size_t vocab_size) {
-  const fs::path path = directory / "tokenizer.json";
-  if (!files::IsThere(path)) {
-    const fs::path sentence_piece = directory / "tokenizer.model";
-    if (!files::IsThere(sentence_piece)) return {};
-    throw Error(ErrorCode::kUnsupported,
-                sentence_piece.string() +
-                    ": a SentencePiece tokenizer, which tern does not read; "
-                    "add the model's tokenizer.json, or move this file away "
-                    "to pack without a tokenizer");
-  }
-  const tokenizer::TokenizerSpec spec = tokenizer::ReadJsonSpec(path);
+  const auto spec = tokenizer::ReadSpecForGguf(directory);
+  if (!spec.has_value()) return {};
   // What contradicts itself must not be written: no one could read it.
-  const Tokenizer::Impl check(spec);
+  const Tokenizer::Impl check(*spec);
   return tokenizer::TokenizerMetadata(
-      spec, tokenizer::ReadChatTemplates(directory), vocab_size);
+      *spec, tokenizer::ReadChatTemplates(directory), vocab_size);
 }
 
 // A GGUF file's own keys as they are; otherwise those of the tokenizer beside

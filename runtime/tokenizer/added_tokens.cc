@@ -16,8 +16,9 @@ AddedTokens::AddedTokens(std::vector<Entry> entries)
 
 AddedTokens::Match AddedTokens::LongestAt(std::string_view text,
                                           std::size_t begin,
-                                          bool parse_special) const {
+                                          const Special& special) const {
   Match best{.begin = begin, .end = begin, .token = -1};
+  bool is_allowed = true;  // as a special token: text[begin, i)
   // [low, high): the entries that start with text[begin, i).
   auto low = entries_.begin();
   auto high = entries_.end();
@@ -25,12 +26,13 @@ AddedTokens::Match AddedTokens::LongestAt(std::string_view text,
     const std::size_t depth = i - begin;
     // An entry of just this prefix sorts before all that go on.
     for (; low != high && low->text.size() == depth; ++low) {
-      if (parse_special || !low->special) {
+      if (is_allowed || !low->special) {
         best.end = i;
         best.token = low->token;
       }
     }
     if (i == text.size()) break;
+    is_allowed = is_allowed && special.Allows(i);
     // string_view orders by unsigned bytes.
     const auto byte = static_cast<unsigned char>(text[i]);
     const auto at = [depth](const Entry& entry) {
@@ -45,11 +47,11 @@ AddedTokens::Match AddedTokens::LongestAt(std::string_view text,
 }
 
 AddedTokens::Match AddedTokens::Find(std::string_view text, std::size_t from,
-                                     bool parse_special) const {
+                                     const Special& special) const {
   if (!entries_.empty()) {
     for (std::size_t i = from; i < text.size(); ++i) {
       if (!is_first_byte_[static_cast<unsigned char>(text[i])]) continue;
-      const Match match = LongestAt(text, i, parse_special);
+      const Match match = LongestAt(text, i, special);
       if (match.token >= 0) return match;
     }
   }

@@ -29,14 +29,23 @@ class AddedTokens {
     std::size_t end = 0;
     Token token = -1;
   };
-  // The longest token at the leftmost place at or after `from`.  Special
-  // tokens count only if `parse_special`.
+  // Where special tokens count.
+  struct Special {
+    bool parse = false;  // nowhere if not
+    // Empty: everywhere; or [text.size()], with a 1 for each byte that may be
+    // part of one.
+    std::string_view mask = {};
+    [[nodiscard]] bool Allows(std::size_t position) const {
+      return parse && (mask.empty() || mask[position] == '1');
+    }
+  };
+  // The longest token at the leftmost place at or after `from`.
   [[nodiscard]] Match Find(std::string_view text, std::size_t from,
-                           bool parse_special) const;
+                           const Special& special) const;
 
  private:
   [[nodiscard]] Match LongestAt(std::string_view text, std::size_t begin,
-                                bool parse_special) const;
+                                const Special& special) const;
 
   std::vector<Entry> entries_;  // by text
   std::array<bool, 256> is_first_byte_{};

@@ -29,10 +29,7 @@ void BytePairEncoder::EncodeShort(std::string_view piece,
   // most words do.
   std::array<Token, kShortPiece> symbols;
   std::array<std::uint32_t, kShortPiece> ranks;  // of symbols i and i + 1
-  std::size_t count = piece.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    symbols[i] = vocabulary_->ByteToken(static_cast<unsigned char>(piece[i]));
-  }
+  std::size_t count = vocabulary_->FirstSymbols(piece, symbols.data());
   const auto rank_at = [&](std::size_t i) {
     return i + 1 < count ? merges_->Rank(symbols[i], symbols[i + 1])
                          : Merges::kNoRank;
@@ -42,7 +39,8 @@ void BytePairEncoder::EncodeShort(std::string_view piece,
     const std::size_t best =
         std::min_element(ranks.begin(), ranks.begin() + count) - ranks.begin();
     if (ranks[best] == Merges::kNoRank) break;
-    symbols[best] = merges_->Result(ranks[best]);
+    symbols[best] =
+        merges_->Result(ranks[best], symbols[best], symbols[best + 1]);
     std::copy(symbols.begin() + best + 2, symbols.begin() + count,
               symbols.begin() + best + 1);
     std::copy(ranks.begin() + best + 2, ranks.begin() + count,

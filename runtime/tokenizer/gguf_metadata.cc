@@ -10,8 +10,12 @@
 #include "runtime/files/input_file.h"
 #include "runtime/files/json.h"
 #include "runtime/files/quote.h"
-#include "runtime/tokenizer/byte_level.h"
+#include "runtime/tokenizer/dummy_prefix.h"
 #include "runtime/tokenizer/json_document.h"
+#include "runtime/tokenizer/merge_scores.h"
+#include "runtime/tokenizer/sentence_piece.h"
+#include "runtime/tokenizer/tokenizer_json.h"
+#include "runtime/tokenizer/tokenizer_model.h"
 
 namespace tern::tokenizer {
 namespace {
@@ -70,12 +74,34 @@ void CheckPasses(const TokenizerSpec& spec) {
   }
 }
 
+// Normalization form C makes one character of two.  A token that is looked for
+// after it would have to be found in what it makes; spaces take no part in it.
+void CheckNormalizedTokens(const TokenizerSpec& spec) {
+  for (const SpecToken& token : spec.tokens) {
+    if (!token.after_normalizer || !spec.nfc ||
+        token.bytes.find_first_not_of(" \t\r\n") == std::string::npos) {
+      continue;
+    }
+    Unsupported(spec, "added_tokens",
+                files::Quote(token.bytes) +
+                    " is looked for in normalized text, where GGUF metadata "
+                    "has no such difference");
+  }
+}
+
 void CheckImplied(const TokenizerSpec& spec, std::size_t vocab_size) {
-  if (spec.ignore_merges != spec.pre_tokenizer->gguf_ignore_merges) {
+  const PreTokenizer* pre = spec.pre_tokenizer;
+  if (pre != nullptr && spec.ignore_merges != pre->gguf_ignore_merges) {
     Unsupported(spec, "model.ignore_merges",
                 "not what GGUF metadata implies for pre-tokenizer " +
-                    std::string(spec.pre_tokenizer->name));
+                    std::string(pre->name));
   }
+  if (pre != nullptr && spec.nfc != pre->nfc) {
+    Unsupported(spec, "normalizer",
+                "not what GGUF metadata implies for pre-tokenizer " +
+                    std::string(pre->name));
+  }
+  CheckNormalizedTokens(spec);
   CheckPasses(spec);
   if (spec.tokens.size() > vocab_size) {
     Refuse(ErrorCode::kMalformed, spec.file, spec.tokens_key,
@@ -85,19 +111,28 @@ void CheckImplied(const TokenizerSpec& spec, std::size_t vocab_size) {
   }
 }
 
-// Values of tokenizer.ggml.token_type.
-std::int64_t TypeOf(TokenKind kind) {
+PieceType TypeOf(TokenKind kind) {
   switch (kind) {
     case TokenKind::kText:
-      return 1;
+      return PieceType::kNormal;
     case TokenKind::kControl:
-      return 3;
+      return PieceType::kControl;
     case TokenKind::kAdded:
-      return 4;
+      return PieceType::kUserDefined;
+    case TokenKind::kByte:
+      return PieceType::kByte;
     case TokenKind::kUnused:
       break;
   }
-  return 5;
+  return PieceType::kUnused;
+}
+
+std::string NameOf(VocabularyKind kind, const SpecToken& token) {
+  if (token.kind == TokenKind::kText) return SpellingOf(kind, token.bytes);
+  if (token.kind == TokenKind::kByte) {
+    return NameOfByte(static_cast<unsigned char>(token.bytes[0]));
+  }
+  return token.bytes;
 }
 
 void AppendTokens(const TokenizerSpec& spec, std::size_t vocab_size,
@@ -107,20 +142,36 @@ void AppendTokens(const TokenizerSpec& spec, std::size_t vocab_size,
   names.reserve(vocab_size);
   types.reserve(vocab_size);
   for (const SpecToken& token : spec.tokens) {
-    names.push_back(token.kind == TokenKind::kText
-                        ? SpellingOfBytes(token.bytes)
-                        : token.bytes);
-    types.push_back(TypeOf(token.kind));
+    names.push_back(NameOf(spec.kind, token));
+    types.push_back(static_cast<std::int64_t>(TypeOf(token.kind)));
+  }
+  if (spec.unknown.has_value()) {
+    types[static_cast<std::size_t>(*spec.unknown)] =
+        static_cast<std::int64_t>(PieceType::kUnknown);
   }
   std::set<std::string> taken(names.begin(), names.end());
   for (std::size_t id = names.size(); id < vocab_size; ++id) {
     std::string name = "[PAD" + std::to_string(id) + "]";
     while (!taken.insert(name).second) name += "_";
     names.push_back(std::move(name));
-    types.push_back(TypeOf(TokenKind::kUnused));
+    types.push_back(static_cast<std::int64_t>(PieceType::kUnused));
   }
   metadata.emplace_back("tokenizer.ggml.tokens", std::move(names));
   metadata.emplace_back("tokenizer.ggml.token_type", std::move(types));
+}
+
+void AppendScores(const TokenizerSpec& spec, std::size_t vocab_size,
+                  files::GgufMetadata& metadata) {
+  std::vector<double> scores;
+  if (spec.merges_by_score) {
+    for (const SpecToken& token : spec.tokens) {
+      scores.push_back(static_cast<double>(token.score));
+    }
+  } else {
+    scores = ScoresOfMerges(spec);
+  }
+  scores.resize(vocab_size);
+  metadata.emplace_back("tokenizer.ggml.scores", std::move(scores));
 }
 
 void AppendMerges(const TokenizerSpec& spec, files::GgufMetadata& metadata) {
@@ -137,8 +188,13 @@ void AppendMerges(const TokenizerSpec& spec, files::GgufMetadata& metadata) {
 // the end of a message.  More need no key if their names tell.
 void AppendEnds(const TokenizerSpec& spec, files::GgufMetadata& metadata) {
   constexpr std::array<const char*, 3> kKeys = {"eos", "eot", "eom"};
-  for (std::size_t i = 0; i < spec.end_tokens.size(); ++i) {
-    const Token token = spec.end_tokens[i];
+  std::vector<Token> ends = spec.end_tokens;
+  if (spec.eos.has_value()) {  // first, whichever file names it first
+    std::erase(ends, *spec.eos);
+    ends.insert(ends.begin(), *spec.eos);
+  }
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const Token token = ends[i];
     if (i < kKeys.size()) {
       metadata.emplace_back(
           "tokenizer.ggml." + std::string(kKeys[i]) + "_token_id",
@@ -148,6 +204,27 @@ void AppendEnds(const TokenizerSpec& spec, files::GgufMetadata& metadata) {
                   "GGUF metadata has no place for more than three end tokens");
     }
   }
+}
+
+// The keys that say which kind of tokenizer it is.
+files::GgufMetadata KindOf(const TokenizerSpec& spec) {
+  if (spec.pre_tokenizer != nullptr) {
+    return {
+        {"tokenizer.ggml.model", std::string("gpt2")},
+        {"tokenizer.ggml.pre", std::string(spec.pre_tokenizer->gguf_names[0])}};
+  }
+  files::GgufMetadata metadata = {
+      {"tokenizer.ggml.model", std::string("llama")},
+      {"tokenizer.ggml.pre", std::string("default")},
+      {"tokenizer.ggml.add_space_prefix", spec.dummy_prefix.added}};
+  if (const auto form = NameOf(spec.dummy_prefix)) {
+    metadata.emplace_back(kDummyPrefix, std::string(*form));
+  }
+  if (spec.unknown.has_value()) {
+    metadata.emplace_back("tokenizer.ggml.unknown_token_id",
+                          static_cast<std::uint64_t>(*spec.unknown));
+  }
+  return metadata;
 }
 
 }  // namespace
@@ -180,15 +257,28 @@ std::vector<ChatTemplate> ReadChatTemplates(const fs::path& directory) {
   return templates;
 }
 
+std::optional<TokenizerSpec> ReadSpecForGguf(const fs::path& directory) {
+  const fs::path json = directory / "tokenizer.json";
+  const fs::path model = directory / "tokenizer.model";
+  std::optional<TokenizerSpec> spec;
+  if (files::IsThere(json)) spec = ReadJsonSpec(json);
+  const bool wants_scores =
+      !spec.has_value() || spec->kind == VocabularyKind::kSentencePiece;
+  if (wants_scores && files::IsThere(model)) spec = ReadModelSpec(model);
+  return spec;
+}
+
 files::GgufMetadata TokenizerMetadata(
     const TokenizerSpec& spec, const std::vector<ChatTemplate>& chat_templates,
     std::size_t vocab_size) {
   CheckImplied(spec, vocab_size);
-  files::GgufMetadata metadata = {
-      {"tokenizer.ggml.model", std::string("gpt2")},
-      {"tokenizer.ggml.pre", std::string(spec.pre_tokenizer->name)}};
+  files::GgufMetadata metadata = KindOf(spec);
   AppendTokens(spec, vocab_size, metadata);
-  AppendMerges(spec, metadata);
+  if (spec.kind == VocabularyKind::kByteLevel) {
+    AppendMerges(spec, metadata);
+  } else {
+    AppendScores(spec, vocab_size, metadata);
+  }
   if (spec.bos.has_value()) {
     metadata.emplace_back("tokenizer.ggml.bos_token_id",
                           static_cast<std::uint64_t>(*spec.bos));

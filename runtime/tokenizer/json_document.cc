@@ -87,4 +87,20 @@ void JsonNode::RefuseType(const char* wanted) const {
              "; use the file as it was published");
 }
 
+void RequireUnset(const JsonNode& node, const char* name,
+                  const json& harmless) {
+  const auto member = node.Find(name);
+  if (member.has_value() && member->value() != harmless) {
+    member->RefuseValue("is not known to tern; it needs " + harmless.dump() +
+                        " or null here");
+  }
+}
+
+void RequireType(const JsonNode& node, const char* wanted) {
+  const JsonNode type = node.Require("type");
+  if (type.String() == wanted) return;
+  type.RefuseValue("is not known to tern; it needs '" + std::string(wanted) +
+                   "' here");
+}
+
 }  // namespace tern::tokenizer

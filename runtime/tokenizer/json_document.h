@@ -59,6 +59,12 @@ class JsonNode {
   std::string key_;
 };
 
+// Refuses the member `name` unless it is absent, null or equal to `harmless`.
+void RequireUnset(const JsonNode& node, const char* name,
+                  const nlohmann::json& harmless);
+// Refuses an object whose "type" is not `wanted`.
+void RequireType(const JsonNode& node, const char* wanted);
+
 }  // namespace tern::tokenizer
 
 #endif  // TERN_RUNTIME_TOKENIZER_JSON_DOCUMENT_H_

@@ -84,6 +84,7 @@ void ReadTokenizerConfig(const JsonNode& config, TokenizerSpec& spec) {
   if (!spec.bos.has_value()) spec.bos = bos;
   if (const auto eos = NamedToken(config, "eos_token", spec)) {
     AddEndToken(spec, *eos);
+    spec.eos = eos;
   }
   if (const auto add_bos = config.Find("add_bos_token")) {
     spec.adds_bos = add_bos->Bool();

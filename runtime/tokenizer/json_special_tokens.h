@@ -18,6 +18,7 @@ void ReadPostProcessor(const JsonNode& root, TokenizerSpec& spec);
 // Adds what the files in the directory of `tokenizer_json` say, each as far as
 // it is there:
 //   bos         bos_token of tokenizer_config.json, if no template names one
+//   eos         eos_token of tokenizer_config.json
 //   adds_bos    add_bos_token of tokenizer_config.json
 //   end_tokens  eos_token of tokenizer_config.json, and eos_token_id of
 //               generation_config.json and config.json

@@ -42,15 +42,16 @@ void LongPieceEncoder::Start(std::string_view piece) {
   buckets_.clear();
   entries_.clear();
   symbols_.clear();
-  const auto size = static_cast<std::uint32_t>(piece.size());
+  first_symbols_.resize(piece.size());
+  const auto size = static_cast<std::uint32_t>(
+      vocabulary_->FirstSymbols(piece, first_symbols_.data()));
   symbols_.reserve(size);
   entries_.reserve(size);
   for (std::uint32_t i = 0; i < size; ++i) {
-    symbols_.push_back(
-        {.token = vocabulary_->ByteToken(static_cast<unsigned char>(piece[i])),
-         .previous = i == 0 ? kNowhere : i - 1,
-         .next = i + 1 == size ? kNowhere : i + 1,
-         .rank = Merges::kNoRank});
+    symbols_.push_back({.token = first_symbols_[i],
+                        .previous = i == 0 ? kNowhere : i - 1,
+                        .next = i + 1 == size ? kNowhere : i + 1,
+                        .rank = Merges::kNoRank});
   }
   for (std::uint32_t i = 0; i < size; ++i) Queue(i);
 }
@@ -120,7 +121,7 @@ std::uint32_t LongPieceEncoder::Pop(std::uint32_t lowest_rank) {
 void LongPieceEncoder::Merge(std::uint32_t place, std::uint32_t rank) {
   Symbol& left = symbols_[place];
   Symbol& right = symbols_[left.next];
-  left.token = merges_->Result(rank);
+  left.token = merges_->Result(rank, left.token, right.token);
   left.next = right.next;
   right.rank = Merges::kNoRank;
   if (left.next != kNowhere) symbols_[left.next].previous = place;

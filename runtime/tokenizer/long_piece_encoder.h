@@ -40,13 +40,13 @@ class LongPieceEncoder {
   template <typename T>
   using MinHeap = std::priority_queue<T, std::vector<T>, std::greater<>>;
 
-  // The symbol that begins at a byte; they form a list.
+  // What a first symbol has become; they form a list.
   struct Symbol {
     Token token;
     std::uint32_t previous;
     std::uint32_t next;
-    // Of this symbol and the next; kNoRank also for a byte where no symbol
-    // begins any more.  A place that waits is only a guess: it counts while
+    // Of this symbol and the next; kNoRank also for one that has become part of
+    // another.  A place that waits is only a guess: it counts while
     // this still says the same rank.
     std::uint32_t rank;
   };
@@ -72,7 +72,8 @@ class LongPieceEncoder {
 
   const Vocabulary* vocabulary_;
   const Merges* merges_;
-  std::vector<Symbol> symbols_;  // one for each byte
+  std::vector<Token> first_symbols_;
+  std::vector<Symbol> symbols_;  // one for each first symbol
   std::vector<Entry> entries_;
   std::vector<Bucket> buckets_;
   std::vector<std::uint32_t> bucket_of_rank_;  // [merges], into buckets_

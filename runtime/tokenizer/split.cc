@@ -1,6 +1,7 @@
 #include "runtime/tokenizer/split.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <pcre2.h>
@@ -20,24 +21,108 @@ namespace {
   "\\x{09}-\\x{0d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}" \
   "\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 
-constexpr std::array<std::string_view, 3> kLlama3Names = {"llama-bpe", "llama3",
-                                                          "llama-v3"};
+// What GPT-2's expression is to its descendants: Llama 3's takes the
+// contraction in either case, a letter run with whatever character stands
+// before it, and at most three digits; Qwen 2's differs from that in taking one
+// digit.
+#define TERN_LLAMA3_REGEX(digits, spaces_class, not_spaces_class, rest_class) \
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits        \
+  "| ?" rest_class "+[\\r\\n]*|" spaces_class "*[\\r\\n]+|" spaces_class      \
+  "+(?!" not_spaces_class ")|" spaces_class "+"
+#define TERN_GPT2_REGEX(spaces_class, not_spaces_class, rest_class) \
+  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?" rest_class       \
+  "+|" spaces_class "+(?!" not_spaces_class ")|" spaces_class "+"
+// The classes as tokenizer.json spells them, and as PCRE2 must have them.
+#define TERN_JSON_CLASSES "\\s", "\\S", "[^\\s\\p{L}\\p{N}]"
+#define TERN_PCRE2_CLASSES \
+  "[" TERN_SPACES "]", "[^" TERN_SPACES "]", "[^" TERN_SPACES "\\p{L}\\p{N}]"
+// So that a list of classes counts as three arguments.
+#define TERN_EXPAND(macro, ...) macro(__VA_ARGS__)
 
-constexpr std::array<PreTokenizer, 1> kPreTokenizers = {{
+constexpr std::string_view kLlama3Json =
+    TERN_EXPAND(TERN_LLAMA3_REGEX, "\\p{N}{1,3}", TERN_JSON_CLASSES);
+constexpr const char* kLlama3Pcre2 =
+    TERN_EXPAND(TERN_LLAMA3_REGEX, "\\p{N}{1,3}", TERN_PCRE2_CLASSES);
+constexpr std::string_view kQwen2Json =
+    TERN_EXPAND(TERN_LLAMA3_REGEX, "\\p{N}", TERN_JSON_CLASSES);
+constexpr const char* kQwen2Pcre2 =
+    TERN_EXPAND(TERN_LLAMA3_REGEX, "\\p{N}", TERN_PCRE2_CLASSES);
+constexpr std::string_view kGpt2Json =
+    TERN_EXPAND(TERN_GPT2_REGEX, TERN_JSON_CLASSES);
+constexpr const char* kGpt2Pcre2 =
+    TERN_EXPAND(TERN_GPT2_REGEX, TERN_PCRE2_CLASSES);
+
+#undef TERN_EXPAND
+#undef TERN_PCRE2_CLASSES
+#undef TERN_JSON_CLASSES
+#undef TERN_GPT2_REGEX
+#undef TERN_LLAMA3_REGEX
+
+using Names = std::array<std::string_view, 3>;
+constexpr Names kLlama3Names = {"llama-bpe", "llama3", "llama-v3"};
+constexpr std::array<std::string_view, 1> kFalcon3Names = {"falcon3"};
+// The GGUF files of Falcon-E say falcon_e.
+constexpr std::array<std::string_view, 2> kFalconENames = {"falcon_e",
+                                                           "falcon-e"};
+constexpr std::array<std::string_view, 1> kSmaugNames = {"smaug-bpe"};
+constexpr std::array<std::string_view, 1> kQwen2Names = {"qwen2"};
+constexpr std::array<std::string_view, 1> kGpt2Names = {"gpt-2"};
+// OLMo's tokenizer is GPT-NeoX's; that name is the one which others read.
+constexpr std::array<std::string_view, 2> kGptNeoxNames = {"olmo", "gpt-neox"};
+
+// Of rows with one expression the first is taken for a tokenizer.json whose
+// other properties no row has.
+constexpr std::array<PreTokenizer, 7> kPreTokenizers = {{
     {.name = "llama-bpe",
      .gguf_names = kLlama3Names,
-     .huggingface_regex =
-         "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,"
-         "3}"
-         "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-     .pcre2_regex = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-                    "|\\p{N}{1,3}"
-                    "| ?[^" TERN_SPACES "\\p{L}\\p{N}]+[\\r\\n]*"
-                    "|[" TERN_SPACES "]*[\\r\\n]+"
-                    "|[" TERN_SPACES "]+(?![^" TERN_SPACES "])"
-                    "|[" TERN_SPACES "]+",
+     .huggingface_regex = kLlama3Json,
+     .pcre2_regex = kLlama3Pcre2,
      .gguf_ignore_merges = true,
-     .gguf_adds_bos = true},
+     .gguf_adds_bos = true,
+     .nfc = false},
+    {.name = "falcon3",
+     .gguf_names = kFalcon3Names,
+     .huggingface_regex = kLlama3Json,
+     .pcre2_regex = kLlama3Pcre2,
+     .gguf_ignore_merges = true,
+     .gguf_adds_bos = true,
+     .nfc = false},
+    {.name = "falcon_e",
+     .gguf_names = kFalconENames,
+     .huggingface_regex = kLlama3Json,
+     .pcre2_regex = kLlama3Pcre2,
+     .gguf_ignore_merges = true,
+     .gguf_adds_bos = true,
+     .nfc = false},
+    // Llama 3's expression for a vocabulary that heeds its merges.
+    {.name = "smaug-bpe",
+     .gguf_names = kSmaugNames,
+     .huggingface_regex = kLlama3Json,
+     .pcre2_regex = kLlama3Pcre2,
+     .gguf_ignore_merges = false,
+     .gguf_adds_bos = false,
+     .nfc = false},
+    {.name = "qwen2",
+     .gguf_names = kQwen2Names,
+     .huggingface_regex = kQwen2Json,
+     .pcre2_regex = kQwen2Pcre2,
+     .gguf_ignore_merges = false,
+     .gguf_adds_bos = false,
+     .nfc = true},
+    {.name = "gpt-2",
+     .gguf_names = kGpt2Names,
+     .huggingface_regex = kGpt2Json,
+     .pcre2_regex = kGpt2Pcre2,
+     .gguf_ignore_merges = false,
+     .gguf_adds_bos = false,
+     .nfc = false},
+    {.name = "gpt-neox",
+     .gguf_names = kGptNeoxNames,
+     .huggingface_regex = kGpt2Json,
+     .pcre2_regex = kGpt2Pcre2,
+     .gguf_ignore_merges = false,
+     .gguf_adds_bos = false,
+     .nfc = true},
 }};
 
 #undef TERN_SPACES
@@ -61,12 +146,27 @@ const PreTokenizer* FindPreTokenizerByGgufName(std::string_view name) {
   return nullptr;
 }
 
-const PreTokenizer* FindPreTokenizerByRegex(
-    std::string_view huggingface_regex) {
+const PreTokenizer* FindPreTokenizerByRegex(std::string_view huggingface_regex,
+                                            bool nfc, bool ignore_merges) {
+  const PreTokenizer* first = nullptr;
   for (const PreTokenizer& kind : kPreTokenizers) {
-    if (kind.huggingface_regex == huggingface_regex) return &kind;
+    if (kind.huggingface_regex != huggingface_regex) continue;
+    if (kind.nfc == nfc && kind.gguf_ignore_merges == ignore_merges) {
+      return &kind;
+    }
+    if (first == nullptr) first = &kind;
   }
-  return nullptr;
+  return first;
+}
+
+std::string_view ByteLevelRegex() { return kGpt2Json; }
+
+std::string KnownPreTokenizers() {
+  std::string names;
+  for (const PreTokenizer& kind : kPreTokenizers) {
+    names += (names.empty() ? "" : ", ") + std::string(kind.name);
+  }
+  return names;
 }
 
 void Splitter::FreeCode::operator()(pcre2_real_code_8* code) const {
@@ -131,7 +231,15 @@ std::string_view PieceCursor::Take(std::size_t end) {
   return piece;
 }
 
+std::string_view PieceCursor::NextPlain() {
+  if (splitter_->plain_ == Splitter::Plain::kWhole) return Take(text_.size());
+  const std::size_t word = text_.find_first_not_of(' ', position_);
+  const std::size_t end = text_.find(' ', std::min(word, text_.size()));
+  return Take(std::min(end, text_.size()));
+}
+
 std::string_view PieceCursor::Next() {
+  if (splitter_->code_ == nullptr) return NextPlain();
   if (position_ == valid_end_) {
     const std::string_view rest = text_.substr(position_);
     if (rest.empty()) return {};

@@ -10,38 +10,33 @@
 #include "runtime/tokenizer/tokenizer_gguf.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
 #include "runtime/tokenizer/tokenizer_json.h"
+#include "runtime/tokenizer/tokenizer_model.h"
 
 namespace tern {
 namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void RefuseSentencePiece(const fs::path& path) {
-  throw Error(ErrorCode::kUnsupported,
-              path.string() +
-                  ": a SentencePiece model, which tern does not read; it needs "
-                  "a byte-level BPE tokenizer.json or a GGUF file");
-}
-
 Tokenizer LoadFromDirectory(const fs::path& directory) {
   if (files::IsThere(directory / "tokenizer.json")) {
     return tokenizer::LoadJsonTokenizer(directory / "tokenizer.json");
   }
   if (files::IsThere(directory / "tokenizer.model")) {
-    RefuseSentencePiece(directory / "tokenizer.model");
+    return tokenizer::LoadModelTokenizer(directory / "tokenizer.model");
   }
   throw Error(ErrorCode::kNotFound,
               directory.string() +
-                  ": no tokenizer.json in this directory; copy the one that "
-                  "was published with the model there");
+                  ": no tokenizer.json and no tokenizer.model in this "
+                  "directory; copy the one that was published with the model "
+                  "there");
 }
 
 Tokenizer LoadFromPath(const fs::path& path) {
   if (!files::IsThere(path)) {
     throw Error(ErrorCode::kNotFound,
                 path.string() +
-                    ": no such file; give a GGUF file, a "
-                    "tokenizer.json or a directory that holds one");
+                    ": no such file; give a GGUF file, a tokenizer.json, a "
+                    "tokenizer.model or a directory that holds one");
   }
   std::error_code ignored;  // opening it says what is wrong
   if (fs::is_directory(path, ignored)) return LoadFromDirectory(path);
@@ -50,14 +45,16 @@ Tokenizer LoadFromPath(const fs::path& path) {
     return tokenizer::MakeGgufTokenizer(files::ReadGguf(path));
   }
   if (path.extension() == ".json") return tokenizer::LoadJsonTokenizer(path);
-  if (path.extension() == ".model") RefuseSentencePiece(path);
+  if (path.extension() == ".model") {
+    return tokenizer::LoadModelTokenizer(path);
+  }
   if (path.extension() == ".safetensors") {
     return LoadFromDirectory(path.has_parent_path() ? path.parent_path() : ".");
   }
   throw Error(ErrorCode::kUnsupported,
               path.string() +
-                  ": not a tokenizer; give a GGUF file, a "
-                  "tokenizer.json or a directory that holds one");
+                  ": not a tokenizer; give a GGUF file, a tokenizer.json, a "
+                  "tokenizer.model or a directory that holds one");
 }
 
 }  // namespace
@@ -79,7 +76,8 @@ std::vector<Token> Tokenizer::Encode(std::string_view text,
 
 std::string Tokenizer::Decode(std::span<const Token> tokens) const {
   std::string text;
-  for (const Token token : tokens) text += impl_->Bytes(token);
+  bool at_start = true;
+  for (const Token token : tokens) text += impl_->Text(token, at_start);
   return text;
 }
 
@@ -90,6 +88,8 @@ std::string Tokenizer::Decode(Token token) const {
 std::size_t Tokenizer::vocab_size() const { return impl_->vocabulary().size(); }
 
 std::optional<Token> Tokenizer::bos() const { return impl_->bos(); }
+
+std::optional<Token> Tokenizer::eos() const { return impl_->eos(); }
 
 bool Tokenizer::adds_bos() const { return impl_->adds_bos(); }
 

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "runtime/files/quote.h"
-#include "runtime/tokenizer/byte_level.h"
+#include "runtime/tokenizer/dummy_prefix.h"
+#include "runtime/tokenizer/gguf_pre_tokenizer.h"
+#include "runtime/tokenizer/sentence_piece.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
 #include "runtime/tokenizer/tokenizer_spec.h"
 
@@ -26,24 +28,27 @@ constexpr const char* kTokens = "tokenizer.ggml.tokens";
 constexpr const char* kTokenType = "tokenizer.ggml.token_type";
 constexpr const char* kMerges = "tokenizer.ggml.merges";
 constexpr const char* kAddBos = "tokenizer.ggml.add_bos_token";
+constexpr const char* kScores = "tokenizer.ggml.scores";
+constexpr const char* kSpacePrefix = "tokenizer.ggml.add_space_prefix";
 constexpr const char* kAddEos = "tokenizer.ggml.add_eos_token";
 
-void CheckModel(const files::GgufFile& file, const std::string& name) {
+VocabularyKind ReadKind(const files::GgufFile& file, const std::string& name) {
   const std::string* model = file.String(kModel);
   if (model == nullptr) {
     Refuse(ErrorCode::kNotFound, name, kModel,
            "missing, so the file has no tokenizer; use a complete GGUF file");
   }
-  if (*model != "gpt2") {
-    Refuse(ErrorCode::kUnsupported, name, kModel,
-           files::Quote(*model) +
-               " is not known; tern reads 'gpt2' (byte-level BPE)");
-  }
+  if (*model == "gpt2") return VocabularyKind::kByteLevel;
+  if (*model == "llama") return VocabularyKind::kSentencePiece;
+  Refuse(ErrorCode::kUnsupported, name, kModel,
+         files::Quote(*model) +
+             " is not known; tern reads 'gpt2' (byte-level BPE) and 'llama' "
+             "(SentencePiece BPE)");
 }
 
 // Keys that are read here, or that cannot change the ids of a text: BPE of
-// bytes uses no scores, and of the special tokens only those that begin and end
-// a text matter.
+// bytes uses no scores and SentencePiece no merges, and of the special tokens
+// only those that begin and end a text matter.
 constexpr std::array<std::string_view, 21> kKnownKeys = {
     kModel,
     kPre,
@@ -55,7 +60,7 @@ constexpr std::array<std::string_view, 21> kKnownKeys = {
     "tokenizer.ggml.eos_token_id",
     "tokenizer.ggml.eot_token_id",
     "tokenizer.ggml.eom_token_id",
-    "tokenizer.ggml.scores",
+    kScores,
     "tokenizer.ggml.padding_token_id",
     "tokenizer.ggml.unknown_token_id",
     "tokenizer.ggml.seperator_token_id",  // as the format spells it
@@ -67,9 +72,9 @@ constexpr std::array<std::string_view, 21> kKnownKeys = {
     "tokenizer.chat_template",
     "tokenizer.chat_templates",  // names of tokenizer.chat_template.*
 };
-// Each false, or absent.
+// Each false, or absent; the first is read for SentencePiece.
 constexpr std::array<std::string_view, 4> kFalseKeys = {
-    "tokenizer.ggml.add_space_prefix",
+    kSpacePrefix,
     "tokenizer.ggml.remove_extra_whitespaces",
     "tokenizer.ggml.add_sep_token",
     kAddEos,
@@ -81,17 +86,22 @@ bool Contains(const std::array<std::string_view, kSize>& keys,
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-void CheckKeys(const files::GgufFile& file, const std::string& name) {
+void CheckKeys(const files::GgufFile& file, const TokenizerSpec& spec) {
+  const std::string& name = spec.file;
   for (const auto& [key, value] : file.metadata) {
     if (!key.starts_with("tokenizer.") || Contains(kKnownKeys, key) ||
         key.starts_with("tokenizer.chat_template.") ||
         key.starts_with("tokenizer.ggml.fim_")) {
       continue;
     }
+    if (spec.kind == VocabularyKind::kSentencePiece &&
+        (key == kSpacePrefix || key == kDummyPrefix)) {
+      continue;
+    }
     if (!Contains(kFalseKeys, key)) {
       Refuse(ErrorCode::kUnsupported, name, files::Quote(key),
              "not known to tern, and could change the ids of a text; convert "
-             "the model again as plain byte-level BPE");
+             "the model again as a plain BPE tokenizer");
     }
     if (file.Bool(key) != false) {
       Refuse(ErrorCode::kUnsupported, name, key,
@@ -99,34 +109,6 @@ void CheckKeys(const files::GgufFile& file, const std::string& name) {
              "it");
     }
   }
-}
-
-struct FoundPreTokenizer {
-  const PreTokenizer* kind;
-  std::string origin;  // for the description; empty if the file names it
-};
-
-FoundPreTokenizer FindPreTokenizer(const files::GgufFile& file,
-                                   const std::string& name) {
-  if (const std::string* pre = file.String(kPre)) {
-    const PreTokenizer* kind = FindPreTokenizerByGgufName(*pre);
-    if (kind != nullptr) return {kind, ""};
-    Refuse(ErrorCode::kUnsupported, name, kPre,
-           files::Quote(*pre) + " is not known; tern knows 'llama-bpe'");
-  }
-  // microsoft/bitnet-b1.58-2B-4T-gguf lacks the key.  All models of this
-  // architecture use Llama 3's tokenizer; a guess of the GPT-2 rule costs a
-  // third of the perplexity's worth.
-  const std::string* architecture = file.String("general.architecture");
-  if (architecture != nullptr &&
-      (*architecture == "bitnet-b1.58" || *architecture == "bitnet-25")) {
-    return {FindPreTokenizerByGgufName("llama-bpe"),
-            ", inferred from the architecture because " + std::string(kPre) +
-                " is missing"};
-  }
-  Refuse(ErrorCode::kUnsupported, name, kPre,
-         "missing, and the architecture does not tell; convert the model again "
-         "with a converter that writes it");
 }
 
 // Values of tokenizer.ggml.token_type.
@@ -174,6 +156,33 @@ const std::vector<std::string>& RequireStrings(const files::GgufFile& file,
   return *strings;
 }
 
+const std::vector<double>& RequireScores(const files::GgufFile& file,
+                                         const std::string& name,
+                                         std::size_t tokens) {
+  const auto found = file.metadata.find(kScores);
+  const std::vector<double>* scores =
+      found == file.metadata.end()
+          ? nullptr
+          : std::get_if<std::vector<double>>(&found->second);
+  if (scores == nullptr || scores->size() != tokens) {
+    Refuse(ErrorCode::kMalformed, name, kScores,
+           "not a score for each of the " + std::to_string(tokens) +
+               " tokens; convert the model again");
+  }
+  return *scores;
+}
+
+void ReadPieces(const files::GgufFile& file,
+                const std::vector<std::string>& names,
+                const std::vector<std::int64_t>& types, TokenizerSpec& spec) {
+  const std::vector<double>& scores =
+      RequireScores(file, spec.file, names.size());
+  for (std::size_t id = 0; id < names.size(); ++id) {
+    AppendPiece(spec, names[id], static_cast<float>(scores[id]), types[id],
+                std::string(kTokenType) + "[" + std::to_string(id) + "]");
+  }
+}
+
 void ReadTokens(const files::GgufFile& file, TokenizerSpec& spec) {
   const auto& names = RequireStrings(file, spec.file, kTokens);
   const std::vector<std::int64_t> types = TokenTypes(file, spec.file);
@@ -185,6 +194,9 @@ void ReadTokens(const files::GgufFile& file, TokenizerSpec& spec) {
                "again");
   }
   spec.tokens.reserve(names.size());
+  if (spec.kind == VocabularyKind::kSentencePiece) {
+    return ReadPieces(file, names, types, spec);
+  }
   for (std::size_t id = 0; id < names.size(); ++id) {
     const auto kind = KindOfType(types[id]);
     if (!kind.has_value()) {
@@ -222,7 +234,8 @@ std::optional<Token> TokenId(const files::GgufFile& file,
   return static_cast<Token>(*id);
 }
 
-void ReadSpecialTokens(const files::GgufFile& file, TokenizerSpec& spec) {
+void ReadSpecialTokens(const files::GgufFile& file, bool adds_bos,
+                       TokenizerSpec& spec) {
   spec.bos = TokenId(file, spec, "bos");
   if (!spec.bos.has_value()) {
     spec.bos = FindControlToken(spec, "<|begin_of_text|>");
@@ -233,8 +246,8 @@ void ReadSpecialTokens(const files::GgufFile& file, TokenizerSpec& spec) {
            "true, but there is no tokenizer.ggml.bos_token_id; convert the "
            "model again");
   }
-  spec.adds_bos = add_bos.value_or(spec.pre_tokenizer->gguf_adds_bos) &&
-                  spec.bos.has_value();
+  spec.adds_bos = add_bos.value_or(adds_bos) && spec.bos.has_value();
+  spec.eos = TokenId(file, spec, "eos");
   for (const char* which : {"eos", "eot", "eom"}) {
     if (const auto token = TokenId(file, spec, which)) {
       AddEndToken(spec, *token);
@@ -243,23 +256,57 @@ void ReadSpecialTokens(const files::GgufFile& file, TokenizerSpec& spec) {
   AddEndTokensByName(spec);
 }
 
+void ReadSentencePieceKeys(const files::GgufFile& file, TokenizerSpec& spec) {
+  const std::string* pre = file.String(kPre);
+  if (pre != nullptr && *pre != "default" && *pre != "llama-spm") {
+    Refuse(ErrorCode::kUnsupported, spec.file, kPre,
+           files::Quote(*pre) +
+               " is not known for SentencePiece; convert the model again");
+  }
+  spec.merges_by_score = true;
+  spec.merges_key = kScores;
+  spec.dummy_prefix.added = file.Bool(kSpacePrefix).value_or(true);
+  const std::string* form = file.String(kDummyPrefix);
+  if (form == nullptr) return;
+  const auto prefix = DummyPrefixByName(*form);
+  if (!prefix.has_value() || !spec.dummy_prefix.added) {
+    Refuse(ErrorCode::kUnsupported, spec.file, kDummyPrefix,
+           files::Quote(*form) + " is not known to tern, or contradicts " +
+               kSpacePrefix + "; pack the model again");
+  }
+  spec.dummy_prefix = *prefix;
+}
+
 }  // namespace
 
-Tokenizer MakeGgufTokenizer(const files::GgufFile& file) {
+TokenizerSpec ReadGgufSpec(const files::GgufFile& file) {
   TokenizerSpec spec;
   spec.file = file.path.string();
   spec.tokens_key = kTokens;
-  spec.merges_key = kMerges;
-  CheckModel(file, spec.file);
-  CheckKeys(file, spec.file);
-  const FoundPreTokenizer pre = FindPreTokenizer(file, spec.file);
-  spec.pre_tokenizer = pre.kind;
-  spec.ignore_merges = pre.kind->gguf_ignore_merges;
+  spec.kind = ReadKind(file, spec.file);
+  CheckKeys(file, spec);
+  std::string origin;
+  bool adds_bos = true;
+  if (spec.kind == VocabularyKind::kSentencePiece) {
+    ReadSentencePieceKeys(file, spec);
+  } else {
+    FoundPreTokenizer pre = FindGgufPreTokenizer(file);
+    spec.merges_key = kMerges;
+    spec.pre_tokenizer = pre.kind;
+    spec.ignore_merges = pre.kind->gguf_ignore_merges;
+    spec.nfc = pre.kind->nfc;
+    adds_bos = pre.kind->gguf_adds_bos;
+    origin = std::move(pre.origin);
+  }
   ReadTokens(file, spec);
-  ReadMerges(file, spec);
-  ReadSpecialTokens(file, spec);
-  Describe(spec, pre.origin);
-  return Tokenizer(std::make_unique<const Tokenizer::Impl>(spec));
+  if (!spec.merges_by_score) ReadMerges(file, spec);
+  ReadSpecialTokens(file, adds_bos, spec);
+  Describe(spec, origin);
+  return spec;
+}
+
+Tokenizer MakeGgufTokenizer(const files::GgufFile& file) {
+  return Tokenizer(std::make_unique<const Tokenizer::Impl>(ReadGgufSpec(file)));
 }
 
 }  // namespace tern::tokenizer

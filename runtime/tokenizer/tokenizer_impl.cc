@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <optional>
 #include <utility>
 
 #include <tern/error.h>
@@ -58,25 +60,45 @@ class RecentWords {
   std::vector<Word> words_;
 };
 
-std::vector<AddedTokens> CollectAddedTokens(
-    const tokenizer::TokenizerSpec& spec,
-    const tokenizer::Vocabulary& vocabulary) {
-  std::vector<AddedTokens> passes;
-  for (const bool after_normalizer : {false, true}) {
-    std::vector<AddedTokens::Entry> entries;
-    for (std::size_t id = 0; id < spec.tokens.size(); ++id) {
-      const tokenizer::SpecToken& token = spec.tokens[id];
-      const bool is_control = token.kind == TokenKind::kControl;
-      if (!is_control && token.kind != TokenKind::kAdded) continue;
-      if (token.after_normalizer != after_normalizer) continue;
-      if (token.bytes.empty()) continue;
-      entries.push_back({.text = vocabulary.Bytes(static_cast<Token>(id)),
-                         .token = static_cast<Token>(id),
-                         .special = is_control});
-    }
-    if (!entries.empty()) passes.emplace_back(std::move(entries));
+// True if a token spans the end of a word: a space after something else.
+bool HasTokenOverWords(const tokenizer::TokenizerSpec& spec) {
+  return std::any_of(
+      spec.tokens.begin(), spec.tokens.end(), [](const auto& token) {
+        const std::size_t word = token.bytes.find_first_not_of(' ');
+        return token.kind == TokenKind::kText && word != std::string::npos &&
+               token.bytes.find(' ', word) != std::string::npos;
+      });
+}
+
+// SentencePiece merges a text as a whole.  Where no token could span the end of
+// a word, no merge does, and words on their own give the same.
+tokenizer::Splitter MakeSplitter(const tokenizer::TokenizerSpec& spec) {
+  using tokenizer::Splitter;
+  if (spec.pre_tokenizer != nullptr) return Splitter(*spec.pre_tokenizer);
+  return Splitter(HasTokenOverWords(spec) ? Splitter::Plain::kWhole
+                                          : Splitter::Plain::kWords);
+}
+
+AddedTokens CollectAddedTokens(const tokenizer::TokenizerSpec& spec,
+                               const tokenizer::Vocabulary& vocabulary,
+                               bool after_normalizer) {
+  std::vector<AddedTokens::Entry> entries;
+  for (std::size_t id = 0; id < spec.tokens.size(); ++id) {
+    const tokenizer::SpecToken& token = spec.tokens[id];
+    const bool is_control = token.kind == TokenKind::kControl;
+    if (!is_control && token.kind != TokenKind::kAdded) continue;
+    if (token.after_normalizer != after_normalizer) continue;
+    if (token.bytes.empty()) continue;
+    entries.push_back({.text = vocabulary.Bytes(static_cast<Token>(id)),
+                       .token = static_cast<Token>(id),
+                       .special = is_control});
   }
-  return passes;
+  return AddedTokens(std::move(entries));
+}
+
+std::optional<Token> EosOf(const tokenizer::TokenizerSpec& spec) {
+  if (spec.eos.has_value() || spec.end_tokens.empty()) return spec.eos;
+  return spec.end_tokens.front();
 }
 
 }  // namespace
@@ -87,16 +109,22 @@ class Tokenizer::Impl::Call {
   Call(const Impl& impl, std::string_view text, EncodeOptions options)
       : impl_(impl),
         text_(text),
-        options_(options),
+        special_{.parse = options.parse_special, .mask = options.special_mask},
         pieces_(impl.splitter_),
         encoder_(impl.vocabulary_, impl.merges_, impl.ignore_merges_),
         recent_words_(text.size()) {
+    if (!special_.mask.empty() && special_.mask.size() != text.size()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "special_mask: " + std::to_string(special_.mask.size()) +
+                      " bytes for a text of " + std::to_string(text.size()) +
+                      "; give one for each byte, or none");
+    }
     if (options.add_bos && impl.adds_bos_) tokens_.push_back(*impl.bos_);
   }
 
   std::vector<Token> Run() && {
     const std::size_t own = tokens_.size();  // 1 with a BOS
-    EncodeAfterPass(0, text_);
+    EncodeAll();
     const bool text_has_bos =
         tokens_.size() > own && tokens_[own] == impl_.bos_;
     if (own == 1 && text_has_bos) tokens_.erase(tokens_.begin());
@@ -104,15 +132,36 @@ class Tokenizer::Impl::Call {
   }
 
  private:
-  // `text` has been searched for the added tokens of the first `passes`.
-  // NOLINTNEXTLINE(misc-no-recursion): at most as deep as there are passes, 2.
-  void EncodeAfterPass(std::size_t passes, std::string_view text) {
-    if (passes == impl_.added_tokens_.size()) return EncodeText(text);
-    const AddedTokens& added = impl_.added_tokens_[passes];
+  using Special = AddedTokens::Special;
+
+  void EncodeAll() {
+    for (std::size_t position = 0; position < text_.size();) {
+      const auto match = impl_.added_tokens_.Find(text_, position, special_);
+      EncodeBetween(position, match.begin);
+      if (match.token >= 0) tokens_.push_back(match.token);
+      position = match.end;
+    }
+  }
+
+  // Text between the tokens that are found before it is normalized.
+  void EncodeBetween(std::size_t begin, std::size_t end) {
+    std::string_view text = text_.substr(begin, end - begin);
+    Special special = special_;
+    if (!special.mask.empty()) {
+      special.mask = special.mask.substr(begin, end - begin);
+    }
+    if (auto normalized = impl_.normalizer_.Apply(text, begin == 0)) {
+      // Its bytes are others, so the mask says something of all or of none.
+      if (special.mask.find_first_not_of('1') != std::string_view::npos) {
+        special.parse = false;
+      }
+      special.mask = {};
+      text = normalized_.emplace_back(*std::move(normalized));
+    }
     for (std::size_t position = 0; position < text.size();) {
-      const auto match = added.Find(text, position, options_.parse_special);
-      EncodeAfterPass(passes + 1,
-                      text.substr(position, match.begin - position));
+      const auto match =
+          impl_.normalized_added_tokens_.Find(text, position, special);
+      EncodeText(text.substr(position, match.begin - position));
       if (match.token >= 0) tokens_.push_back(match.token);
       position = match.end;
     }
@@ -128,9 +177,11 @@ class Tokenizer::Impl::Call {
 
   const Impl& impl_;
   std::string_view text_;
-  EncodeOptions options_;
+  Special special_;
   tokenizer::PieceCursor pieces_;
   tokenizer::BytePairEncoder encoder_;
+  // Parts of the text as they became; recent_words_ points into them.
+  std::deque<std::string> normalized_;
   RecentWords recent_words_;
   std::vector<Token> tokens_;
 };
@@ -139,9 +190,12 @@ Tokenizer::Impl::Impl(const tokenizer::TokenizerSpec& spec)
     : vocabulary_(spec),
       merges_(spec, vocabulary_),
       ignore_merges_(spec.ignore_merges),
-      splitter_(*spec.pre_tokenizer),
-      added_tokens_(CollectAddedTokens(spec, vocabulary_)),
+      normalizer_(spec),
+      splitter_(MakeSplitter(spec)),
+      added_tokens_(CollectAddedTokens(spec, vocabulary_, false)),
+      normalized_added_tokens_(CollectAddedTokens(spec, vocabulary_, true)),
       bos_(spec.bos),
+      eos_(EosOf(spec)),
       adds_bos_(spec.adds_bos && spec.bos.has_value()),
       end_tokens_(spec.end_tokens),
       description_(spec.description) {
@@ -161,6 +215,18 @@ std::string_view Tokenizer::Impl::Bytes(Token token) const {
                     std::to_string(vocabulary_.size() - 1));
   }
   return vocabulary_.Bytes(token);
+}
+
+std::string_view Tokenizer::Impl::Text(Token token, bool& at_start) const {
+  std::string_view bytes = Bytes(token);
+  const TokenKind kind = vocabulary_.Kind(token);
+  if (!at_start || kind == TokenKind::kControl) return bytes;
+  at_start = false;
+  if (normalizer_.adds_prefix() && kind == TokenKind::kText &&
+      bytes.starts_with(' ')) {
+    bytes.remove_prefix(1);
+  }
+  return bytes;
 }
 
 }  // namespace tern

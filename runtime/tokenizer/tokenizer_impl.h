@@ -11,6 +11,7 @@
 
 #include "runtime/tokenizer/added_tokens.h"
 #include "runtime/tokenizer/merges.h"
+#include "runtime/tokenizer/normalizer.h"
 #include "runtime/tokenizer/split.h"
 #include "runtime/tokenizer/tokenizer_spec.h"
 #include "runtime/tokenizer/vocabulary.h"
@@ -31,11 +32,15 @@ class Tokenizer::Impl {
                                           EncodeOptions options) const;
   // Throws Error if `token` is not in the vocabulary.
   [[nodiscard]] std::string_view Bytes(Token token) const;
+  // The same within a text: without the dummy prefix if `at_start` says that
+  // only control tokens stand before, which this keeps up to date.
+  [[nodiscard]] std::string_view Text(Token token, bool& at_start) const;
 
   [[nodiscard]] const tokenizer::Vocabulary& vocabulary() const {
     return vocabulary_;
   }
   [[nodiscard]] std::optional<Token> bos() const { return bos_; }
+  [[nodiscard]] std::optional<Token> eos() const { return eos_; }
   [[nodiscard]] bool adds_bos() const { return adds_bos_; }
   [[nodiscard]] const std::vector<Token>& end_tokens() const {
     return end_tokens_;
@@ -48,11 +53,12 @@ class Tokenizer::Impl {
   tokenizer::Vocabulary vocabulary_;
   tokenizer::Merges merges_;
   bool ignore_merges_;
+  tokenizer::Normalizer normalizer_;
   tokenizer::Splitter splitter_;
-  // In the order in which they are looked for: the second in what the first
-  // leave over.
-  std::vector<tokenizer::AddedTokens> added_tokens_;
+  tokenizer::AddedTokens added_tokens_;
+  tokenizer::AddedTokens normalized_added_tokens_;  // in normalized text
   std::optional<Token> bos_;
+  std::optional<Token> eos_;
   bool adds_bos_;
   std::vector<Token> end_tokens_;  // sorted
   std::string description_;

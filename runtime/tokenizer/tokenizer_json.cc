@@ -11,7 +11,9 @@
 #include "runtime/files/json.h"
 #include "runtime/files/quote.h"
 #include "runtime/tokenizer/json_document.h"
+#include "runtime/tokenizer/json_pipeline.h"
 #include "runtime/tokenizer/json_special_tokens.h"
+#include "runtime/tokenizer/sentence_piece.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
 #include "runtime/tokenizer/tokenizer_spec.h"
 
@@ -26,91 +28,37 @@ constexpr std::uint64_t kMaxTokenizerBytes = std::uint64_t{256} << 20;
 constexpr files::JsonLimits kTokenizerLimits = {
     .depth = 32, .array_length = std::size_t{1} << 22};
 
-// Refuses `name` unless it is absent, null or equal to `harmless`.
-void RequireUnset(const JsonNode& node, const char* name,
-                  const json& harmless) {
-  const auto member = node.Find(name);
-  if (member.has_value() && member->value() != harmless) {
-    member->RefuseValue("is not known to tern; it needs " + harmless.dump() +
-                        " or null here");
-  }
-}
-
-void CheckType(const JsonNode& node, const char* wanted) {
-  const JsonNode type = node.Require("type");
-  if (type.String() == wanted) return;
-  type.RefuseValue("is not known to tern; it needs '" + std::string(wanted) +
-                   "' here");
-}
-
-// {"type": "Sequence", "pretokenizers": [Split by a known expression,
-// ByteLevel without one]}.
-const PreTokenizer* ReadPreTokenizer(const JsonNode& root) {
-  const auto node = root.Find("pre_tokenizer");
-  if (!node.has_value()) {
-    Refuse(ErrorCode::kUnsupported, root.file(), "pre_tokenizer",
-           "missing; tern needs a Split and a ByteLevel pre-tokenizer");
-  }
-  CheckType(*node, "Sequence");
-  node->AllowOnly({"type", "pretokenizers"});
-  const JsonNode parts = node->Require("pretokenizers");
-  parts.RequireArray();
-  if (parts.value().size() != 2) {
-    parts.RefuseValue(
-        "is not known to tern; it needs a Split and a ByteLevel pre-tokenizer");
-  }
-  const JsonNode split = parts.At(0);
-  CheckType(split, "Split");
-  split.AllowOnly({"type", "pattern", "behavior", "invert"});
-  if (split.Require("behavior").String() != "Isolated") {
-    split.Require("behavior").RefuseValue("is not known; tern needs Isolated");
-  }
-  RequireUnset(split, "invert", false);
-  const JsonNode pattern = split.Require("pattern");
-  pattern.AllowOnly({"Regex"});
-  const JsonNode regex = pattern.Require("Regex");
-  const PreTokenizer* kind = FindPreTokenizerByRegex(regex.String());
-  if (kind == nullptr) {
-    regex.RefuseValue(
-        "is not an expression that tern knows; it knows "
-        "llama-bpe's");
-  }
-  const JsonNode byte_level = parts.At(1);
-  CheckType(byte_level, "ByteLevel");
-  // trim_offsets moves only the offsets into the text, which tern has not.
-  byte_level.AllowOnly(
-      {"type", "add_prefix_space", "trim_offsets", "use_regex"});
-  if (byte_level.Require("add_prefix_space").Bool()) {
-    byte_level.Require("add_prefix_space").RefuseValue("is not known to tern");
-  }
-  if (byte_level.Require("use_regex").Bool()) {
-    byte_level.Require("use_regex").RefuseValue("is not known to tern");
-  }
-  return kind;
-}
-
-void ReadDecoder(const JsonNode& root) {
-  const auto node = root.Find("decoder");
-  if (!node.has_value()) {
-    Refuse(ErrorCode::kUnsupported, root.file(), "decoder",
-           "missing; tern needs ByteLevel here");
-  }
-  CheckType(*node, "ByteLevel");
-  // Its flags concern only the pre-tokenizer of the same name.
-  node->AllowOnly({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-}
-
-void CheckModel(const JsonNode& model) {
-  CheckType(model, "BPE");
+// Sets spec.kind.
+void CheckModel(const JsonNode& model, TokenizerSpec& spec) {
+  RequireType(model, "BPE");
   model.AllowOnly({"type", "dropout", "unk_token", "continuing_subword_prefix",
                    "end_of_word_suffix", "fuse_unk", "byte_fallback",
                    "ignore_merges", "vocab", "merges"});
   RequireUnset(model, "dropout", 0.0);
-  RequireUnset(model, "unk_token", nullptr);
   RequireUnset(model, "continuing_subword_prefix", "");
   RequireUnset(model, "end_of_word_suffix", "");
+  const auto ignore_merges = model.Find("ignore_merges");
+  spec.ignore_merges = ignore_merges.has_value() && ignore_merges->Bool();
+  const auto byte_fallback = model.Find("byte_fallback");
+  if (byte_fallback.has_value() && byte_fallback->Bool()) {
+    // All bytes have tokens, so the unknown one is never made, fused or not.
+    spec.kind = VocabularyKind::kSentencePiece;
+    RequireUnset(model, "ignore_merges", false);
+    return;
+  }
+  RequireUnset(model, "unk_token", nullptr);
   RequireUnset(model, "fuse_unk", false);
-  RequireUnset(model, "byte_fallback", false);
+}
+
+SpecToken TokenOfName(VocabularyKind kind, const std::string& name) {
+  if (kind == VocabularyKind::kByteLevel) {
+    SpecToken token{.bytes = name};
+    SpellOut(token);
+    return token;
+  }
+  const auto byte = ByteOfName(name);
+  if (!byte.has_value()) return TextPiece(name);
+  return {.bytes = std::string(1, *byte), .kind = TokenKind::kByte};
 }
 
 // The tokens by id while they are collected.
@@ -147,7 +95,7 @@ class TokenList {
 };
 
 void ReadVocabulary(const JsonNode& vocab, std::size_t limit,
-                    TokenList& tokens) {
+                    VocabularyKind kind, TokenList& tokens) {
   for (const auto& [name, value] : vocab.value().items()) {
     const JsonNode entry(value, vocab.file(),
                          vocab.key() + "." + files::Quote(name));
@@ -158,14 +106,13 @@ void ReadVocabulary(const JsonNode& vocab, std::size_t limit,
                  " belongs to another token too; use the file as it was "
                  "published");
     }
-    SpecToken token{.bytes = name};
-    SpellOut(token);
-    tokens.Set(id, std::move(token));
+    tokens.Set(id, TokenOfName(kind, name));
   }
 }
 
+// `is_normalized`: heed the flag of that name.
 void ReadAddedToken(const JsonNode& node, const JsonNode& vocab,
-                    std::size_t limit, TokenList& tokens) {
+                    std::size_t limit, bool is_normalized, TokenList& tokens) {
   node.AllowOnly({"id", "content", "single_word", "lstrip", "rstrip",
                   "normalized", "special"});
   for (const char* flag : {"single_word", "lstrip", "rstrip"}) {
@@ -183,10 +130,24 @@ void ReadAddedToken(const JsonNode& node, const JsonNode& vocab,
   }
   const auto normalized = node.Find("normalized");
   const bool special = node.Require("special").Bool();
-  tokens.Set(
-      id, {.bytes = content,
-           .kind = special ? TokenKind::kControl : TokenKind::kAdded,
-           .after_normalizer = normalized.has_value() && normalized->Bool()});
+  tokens.Set(id, {.bytes = content,
+                  .kind = special ? TokenKind::kControl : TokenKind::kAdded,
+                  .after_normalizer = is_normalized && normalized.has_value() &&
+                                      normalized->Bool()});
+}
+
+// The unknown token is not text, whether it is among the added ones or not.
+void ReadUnknownToken(const JsonNode& model, const JsonNode& vocab,
+                      TokenizerSpec& spec) {
+  const auto name = model.Find("unk_token");
+  if (!name.has_value()) return;
+  const auto known = vocab.value().find(name->String());
+  if (known == vocab.value().end()) {
+    name->RefuseValue("is not a token of the vocabulary");
+  }
+  spec.unknown = known->get<Token>();
+  spec.tokens[static_cast<std::size_t>(*spec.unknown)] = {
+      .bytes = name->String(), .kind = TokenKind::kControl};
 }
 
 void ReadTokens(const JsonNode& root, const JsonNode& model,
@@ -200,11 +161,15 @@ void ReadTokens(const JsonNode& root, const JsonNode& model,
   // reserves no memory.
   const std::size_t limit = vocab.value().size() + added_count;
   TokenList tokens(spec, limit);
-  ReadVocabulary(vocab, limit, tokens);
+  ReadVocabulary(vocab, limit, spec.kind, tokens);
+  // Llama 2's normalizer would put its prefix before the names too, so that
+  // "<s>" were found after a space only: transformers sets the flag aside.
+  const bool is_normalized = spec.kind == VocabularyKind::kByteLevel;
   for (std::size_t i = 0; i < added_count; ++i) {
-    ReadAddedToken(added->At(i), vocab, limit, tokens);
+    ReadAddedToken(added->At(i), vocab, limit, is_normalized, tokens);
   }
   tokens.Finish(root);
+  ReadUnknownToken(model, vocab, spec);
 }
 
 void ReadMerges(const JsonNode& merges, TokenizerSpec& spec) {
@@ -239,19 +204,15 @@ TokenizerSpec ReadJsonSpec(const std::filesystem::path& path) {
                   "normalizer", "pre_tokenizer", "post_processor", "decoder",
                   "model"});
   RequireUnset(root, "version", "1.0");
-  RequireUnset(root, "normalizer", nullptr);
   const JsonNode model = root.Require("model");
-  CheckModel(model);
 
   TokenizerSpec spec;
   spec.file = path.string();
   spec.document = document;
   spec.tokens_key = "model.vocab";
   spec.merges_key = "model.merges";
-  spec.pre_tokenizer = ReadPreTokenizer(root);
-  ReadDecoder(root);
-  const auto ignore_merges = model.Find("ignore_merges");
-  spec.ignore_merges = ignore_merges.has_value() && ignore_merges->Bool();
+  CheckModel(model, spec);
+  ReadPipeline(root, spec);
   ReadTokens(root, model, spec);
   ReadMerges(model.Require("merges"), spec);
   ReadPostProcessor(root, spec);

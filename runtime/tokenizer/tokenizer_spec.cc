@@ -7,6 +7,7 @@
 
 #include "runtime/files/quote.h"
 #include "runtime/tokenizer/byte_level.h"
+#include "runtime/tokenizer/sentence_piece.h"
 
 namespace tern::tokenizer {
 namespace {
@@ -28,6 +29,17 @@ void SpellOut(SpecToken& token) {
   } else {
     token.kind = TokenKind::kUnused;
   }
+}
+
+std::string SpellingOf(VocabularyKind kind, std::string_view bytes) {
+  return kind == VocabularyKind::kByteLevel ? SpellingOfBytes(bytes)
+                                            : EscapeSpaces(bytes);
+}
+
+std::optional<std::string> BytesOf(VocabularyKind kind,
+                                   std::string_view spelling) {
+  if (kind == VocabularyKind::kByteLevel) return BytesOfSpelling(spelling);
+  return UnescapeSpaces(spelling);
 }
 
 MergeSpelling SplitMerge(const TokenizerSpec& spec, std::size_t rank,
@@ -78,11 +90,18 @@ void AddEndToken(TokenizerSpec& spec, Token token) {
 }
 
 void Describe(TokenizerSpec& spec, std::string_view origin) {
-  spec.description = "byte-level BPE, pre-tokenizer ";
-  spec.description.append(spec.pre_tokenizer->name).append(origin);
-  spec.description += "; " + std::to_string(spec.tokens.size()) + " tokens, " +
-                      std::to_string(spec.merges.size()) + " merges; from " +
-                      spec.file;
+  if (spec.pre_tokenizer != nullptr) {
+    spec.description = "byte-level BPE, pre-tokenizer ";
+    spec.description.append(spec.pre_tokenizer->name);
+  } else {
+    spec.description = "SentencePiece BPE";
+  }
+  spec.description.append(origin);
+  spec.description +=
+      "; " + std::to_string(spec.tokens.size()) + " tokens, " +
+      (spec.merges_by_score ? std::string("merges by score")
+                            : std::to_string(spec.merges.size()) + " merges") +
+      "; from " + spec.file;
 }
 
 }  // namespace tern::tokenizer

@@ -14,6 +14,7 @@
 #include <tern/error.h>
 #include <tern/tokenizer.h>
 
+#include "runtime/tokenizer/dummy_prefix.h"
 #include "runtime/tokenizer/split.h"
 
 namespace tern::tokenizer {
@@ -23,23 +24,31 @@ enum class TokenKind : std::uint8_t {
   kAdded,    // ordinary text, but found before BPE
   kControl,  // special: found only where the caller asks for it
   kUnused,   // never made from text; decodes to its own name
+  kByte,     // SentencePiece: one byte of what has no piece
+};
+
+enum class VocabularyKind : std::uint8_t {
+  kByteLevel,      // GPT-2: tokens are bytes
+  kSentencePiece,  // Llama 2: tokens are characters, or single bytes
 };
 
 struct SpecToken {
   std::string bytes;  // what it decodes to, no longer in byte-level spelling
   TokenKind kind = TokenKind::kText;
   // Added tokens that Hugging Face looks for in the normalized text, that is,
-  // after the others.  (There is no normalizer: only the order matters.)
+  // after the others.
   bool after_normalizer = false;
+  float score = 0;  // SentencePiece: of two pieces the higher is made first
 };
 
-// The two halves of a merge in byte-level spelling.
+// The two halves of a merge as the file spells them.
 struct MergeSpelling {
   std::string_view left;
   std::string_view right;
 };
 
 struct TokenizerSpec {
+  VocabularyKind kind = VocabularyKind::kByteLevel;
   std::string file;                   // for messages
   std::string tokens_key;             // where the file lists its tokens
   std::string merges_key;             // and its merges
@@ -47,10 +56,16 @@ struct TokenizerSpec {
   std::vector<MergeSpelling> merges;  // by rank
   // What the merges point into, if it is not the caller's.
   std::shared_ptr<const void> document;
-  const PreTokenizer* pre_tokenizer = nullptr;
+  // The merges follow from the scores of the tokens, not from `merges`.
+  bool merges_by_score = false;
+  const PreTokenizer* pre_tokenizer = nullptr;  // null for SentencePiece
+  bool nfc = false;  // normalization form C, before anything else
+  DummyPrefix dummy_prefix;
   bool ignore_merges = false;
   std::optional<Token> bos;
   bool adds_bos = false;
+  std::optional<Token> eos;      // the one that templates call eos_token
+  std::optional<Token> unknown;  // SentencePiece: of no use, as bytes are there
   std::vector<Token> end_tokens;  // as the files name them, each once
   std::string description;
 };
@@ -63,6 +78,13 @@ struct TokenizerSpec {
 // character that spells no byte cannot come from text: it keeps its name and
 // becomes kUnused.
 void SpellOut(SpecToken& token);
+
+// How the vocabulary spells the bytes of a kText token, and the reverse
+// (nullopt if it is no spelling).
+[[nodiscard]] std::string SpellingOf(VocabularyKind kind,
+                                     std::string_view bytes);
+[[nodiscard]] std::optional<std::string> BytesOf(VocabularyKind kind,
+                                                 std::string_view spelling);
 
 // The halves of "a b"; throws Error if there is not exactly one space.
 [[nodiscard]] MergeSpelling SplitMerge(const TokenizerSpec& spec,

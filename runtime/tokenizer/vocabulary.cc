@@ -8,6 +8,8 @@
 #include "runtime/files/quote.h"
 #include "runtime/tokenizer/byte_level.h"
 #include "runtime/tokenizer/probing.h"
+#include "runtime/tokenizer/sentence_piece.h"
+#include "runtime/tokenizer/utf8.h"
 
 namespace tern::tokenizer {
 namespace {
@@ -35,6 +37,19 @@ void CheckNamesDiffer(const TokenizerSpec& spec) {
   }
 }
 
+// Bytes that no valid UTF-8 has: GPT-NeoX's vocabulary lacks them.
+bool IsNoUtf8Byte(unsigned byte) {
+  return byte == 0xC0 || byte == 0xC1 || byte > 0xF4;
+}
+
+[[noreturn]] void RefuseByte(unsigned char byte) {
+  const char c = static_cast<char>(byte);
+  throw Error(ErrorCode::kInvalidArgument,
+              "tokenizer: the text is not UTF-8, and this vocabulary has no "
+              "token for the byte " +
+                  files::Quote({&c, 1}) + "; give it UTF-8");
+}
+
 }  // namespace
 
 std::uint64_t HashBytes(std::string_view bytes) {
@@ -56,7 +71,8 @@ std::uint64_t HashBytes(std::string_view bytes) {
   return hash ^ hash >> 32;
 }
 
-Vocabulary::Vocabulary(const TokenizerSpec& spec) {
+Vocabulary::Vocabulary(const TokenizerSpec& spec)
+    : is_byte_level_(spec.kind == VocabularyKind::kByteLevel) {
   CheckNamesDiffer(spec);
   std::size_t total = 0;
   for (const SpecToken& token : spec.tokens) total += token.bytes.size();
@@ -71,15 +87,68 @@ Vocabulary::Vocabulary(const TokenizerSpec& spec) {
   }
   slots_.assign(std::bit_ceil(spec.tokens.size() * 2 + 1), -1);
   InsertAll(spec);
+  SetByteTokens(spec);
+}
+
+void Vocabulary::SetByteTokens(const TokenizerSpec& spec) {
+  byte_tokens_.fill(-1);
+  for (std::size_t id = 0; !is_byte_level_ && id < size(); ++id) {
+    if (kinds_[id] != TokenKind::kByte) continue;
+    const auto token = static_cast<Token>(id);
+    Token& slot = byte_tokens_[static_cast<unsigned char>(Bytes(token)[0])];
+    if (slot >= 0) {
+      Refuse(ErrorCode::kMalformed, spec.file, spec.tokens_key,
+             "ids " + std::to_string(slot) + " and " + std::to_string(id) +
+                 " are the same byte; convert the model again");
+    }
+    slot = token;
+  }
   for (unsigned byte = 0; byte < 256; ++byte) {
     const char c = static_cast<char>(byte);
-    byte_tokens_[byte] = Find({&c, 1});
+    if (is_byte_level_) byte_tokens_[byte] = Find({&c, 1});
     if (byte_tokens_[byte] >= 0) continue;
+    if (is_byte_level_ && IsNoUtf8Byte(byte)) continue;
     Refuse(ErrorCode::kUnsupported, spec.file, spec.tokens_key,
            "no token for byte " + std::to_string(byte) + " (" +
-               files::Quote(SpellingOfBytes({&c, 1})) +
-               "); tern reads byte-level vocabularies, which have all 256");
+               files::Quote(is_byte_level_ ? SpellingOfBytes({&c, 1})
+                                           : NameOfByte(byte)) +
+               "); tern reads vocabularies that have all 256");
   }
+  for (unsigned byte = 0; byte < 128; ++byte) {
+    const char c = static_cast<char>(byte);
+    const Token token = Find({&c, 1});
+    ascii_tokens_[byte] = token >= 0 ? token : byte_tokens_[byte];
+  }
+}
+
+std::size_t Vocabulary::FirstSymbols(std::string_view piece,
+                                     Token* symbols) const {
+  if (is_byte_level_) {
+    for (std::size_t i = 0; i < piece.size(); ++i) {
+      const auto byte = static_cast<unsigned char>(piece[i]);
+      symbols[i] = byte_tokens_[byte];
+      if (symbols[i] < 0) RefuseByte(byte);
+    }
+    return piece.size();
+  }
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < piece.size();) {
+    const auto byte = static_cast<unsigned char>(piece[i]);
+    if (byte < 128) {
+      symbols[count++] = ascii_tokens_[byte];
+      ++i;
+      continue;
+    }
+    const std::size_t size = Utf8CharacterSize(piece.substr(i));
+    const Token token = size > 0 ? Find(piece.substr(i, size)) : -1;
+    if (token >= 0) symbols[count++] = token;
+    const std::size_t end = i + std::max<std::size_t>(size, 1);
+    for (; i < end; ++i) {
+      if (token >= 0) continue;
+      symbols[count++] = byte_tokens_[static_cast<unsigned char>(piece[i])];
+    }
+  }
+  return count;
 }
 
 void Vocabulary::InsertAll(const TokenizerSpec& spec) {
@@ -93,12 +162,15 @@ void Vocabulary::InsertAll(const TokenizerSpec& spec) {
     Refuse(ErrorCode::kMalformed, spec.file, spec.tokens_key,
            "ids " + std::to_string(slots_[Slot(Bytes(token))]) + " and " +
                std::to_string(token) + " are both " +
-               files::Quote(SpellingOfBytes(Bytes(token))) +
+               files::Quote(SpellingOf(spec.kind, Bytes(token))) +
                "; convert the model again");
   });
   // An added word may be part of the vocabulary's merges too.  Where it has
   // the bytes of an ordinary token (GPT-NeoX: runs of spaces) BPE makes that.
-  for_each(TokenKind::kAdded, [&](Token token) { Insert(spec, token); });
+  // SentencePiece finds such words before, wherever they are.
+  if (is_byte_level_) {
+    for_each(TokenKind::kAdded, [&](Token token) { Insert(spec, token); });
+  }
   if (LongestRun(slots_, [](Token token) { return token < 0; }) > kMaxProbes) {
     RefuseCollisions(spec, spec.tokens_key);
   }

@@ -23,6 +23,7 @@ class Vocabulary {
  public:
   // Throws Error if two tokens that text can become have the same bytes, or if
   // one of the 256 bytes has no token, so that some text could not be encoded.
+  // Only the bytes that are in no UTF-8 may be missing from a byte-level one.
   explicit Vocabulary(const TokenizerSpec& spec);
 
   [[nodiscard]] std::size_t size() const { return kinds_.size(); }
@@ -32,9 +33,11 @@ class Vocabulary {
 
   // The token that BPE may use for these bytes, -1 if there is none.
   [[nodiscard]] Token Find(std::string_view bytes) const;
-  [[nodiscard]] Token ByteToken(unsigned char byte) const {
-    return byte_tokens_[byte];
-  }
+  // The tokens that BPE of `piece` starts from: its bytes, or for SentencePiece
+  // its characters, with bytes for what is no character or has no token.
+  // Writes at most piece.size() of them and returns their number.  Throws Error
+  // (kInvalidArgument) for a byte that has no token.
+  std::size_t FirstSymbols(std::string_view piece, Token* symbols) const;
 
  private:
   // False if these bytes are there already.
@@ -42,12 +45,15 @@ class Vocabulary {
   // Where `bytes` are, or the free slot where they would be.
   [[nodiscard]] std::size_t Slot(std::string_view bytes) const;
   void InsertAll(const TokenizerSpec& spec);
+  void SetByteTokens(const TokenizerSpec& spec);
 
   std::string bytes_;                 // of all tokens, one after another
   std::vector<std::size_t> offsets_;  // [size + 1] into bytes_
   std::vector<TokenKind> kinds_;
   std::vector<Token> slots_;  // open addressing, a power of two; -1: free
-  std::array<Token, 256> byte_tokens_{};
+  std::array<Token, 256> byte_tokens_{};   // of bytes on their own
+  std::array<Token, 128> ascii_tokens_{};  // of ASCII characters
+  bool is_byte_level_;
   std::size_t longest_ = 0;
 };
 

@@ -23,28 +23,40 @@ const AddedTokens& Tokens() {
 }
 
 TEST(AddedTokensTest, LeftmostLongestWins) {
-  ExpectMatch(Tokens().Find("my words", 0, false), 3, 8, 4);
-  ExpectMatch(Tokens().Find("a word <|a|>", 0, true), 2, 6, 3);
-  ExpectMatch(Tokens().Find("wor<|ab|>", 0, true), 3, 9, 2);
-  ExpectMatch(Tokens().Find("x\xFF\xFF\x80", 0, false), 2, 4, 5);
+  ExpectMatch(Tokens().Find("my words", 0, {.parse = false}), 3, 8, 4);
+  ExpectMatch(Tokens().Find("a word <|a|>", 0, {.parse = true}), 2, 6, 3);
+  ExpectMatch(Tokens().Find("wor<|ab|>", 0, {.parse = true}), 3, 9, 2);
+  ExpectMatch(Tokens().Find("x\xFF\xFF\x80", 0, {.parse = false}), 2, 4, 5);
 }
 
 TEST(AddedTokensTest, SearchBeginsAtFrom) {
-  ExpectMatch(Tokens().Find("word word", 1, false), 5, 9, 3);
+  ExpectMatch(Tokens().Find("word word", 1, {.parse = false}), 5, 9, 3);
 }
 
 TEST(AddedTokensTest, SpecialTokensOnlyOnRequest) {
-  ExpectMatch(Tokens().Find("<|a|>", 0, true), 0, 5, 1);
-  ExpectMatch(Tokens().Find("<|a|>", 0, false), 5, 5, -1);
+  ExpectMatch(Tokens().Find("<|a|>", 0, {.parse = true}), 0, 5, 1);
+  ExpectMatch(Tokens().Find("<|a|>", 0, {.parse = false}), 5, 5, -1);
   // A special token that is left out does not hide a shorter one.
-  ExpectMatch(Tokens().Find("wordsmith", 0, true), 0, 9, 6);
-  ExpectMatch(Tokens().Find("wordsmith", 0, false), 0, 5, 4);
+  ExpectMatch(Tokens().Find("wordsmith", 0, {.parse = true}), 0, 9, 6);
+  ExpectMatch(Tokens().Find("wordsmith", 0, {.parse = false}), 0, 5, 4);
+}
+
+TEST(AddedTokensTest, SpecialTokensOnlyWhereTheMaskAllowsAllOfTheirBytes) {
+  const auto find = [](std::string_view text, std::string_view mask) {
+    return Tokens().Find(text, 0, {.parse = true, .mask = mask});
+  };
+  ExpectMatch(find("<|a|><|a|>", "0000011111"), 5, 10, 1);
+  ExpectMatch(find("<|a|>", "11110"), 5, 5, -1);
+  ExpectMatch(find("<|a|>", "01111"), 5, 5, -1);
+  // Those that are not special are found anywhere, and so is a shorter one.
+  ExpectMatch(find("wordsmith", "111111110"), 0, 5, 4);
+  ExpectMatch(find("wordsmith", "000000000"), 0, 5, 4);
 }
 
 TEST(AddedTokensTest, PrefixIsNoMatch) {
-  ExpectMatch(Tokens().Find("<|a|", 0, true), 4, 4, -1);
-  ExpectMatch(Tokens().Find("", 0, true), 0, 0, -1);
-  ExpectMatch(AddedTokens({}).Find("word", 0, true), 4, 4, -1);
+  ExpectMatch(Tokens().Find("<|a|", 0, {.parse = true}), 4, 4, -1);
+  ExpectMatch(Tokens().Find("", 0, {.parse = true}), 0, 0, -1);
+  ExpectMatch(AddedTokens({}).Find("word", 0, {.parse = true}), 4, 4, -1);
 }
 
 }  // namespace

@@ -19,10 +19,8 @@ using testing::Random;
 std::vector<Token> EncodeByDefinition(std::string_view piece,
                                       const Vocabulary& vocabulary,
                                       const Merges& merges) {
-  std::vector<Token> tokens;
-  for (const char c : piece) {
-    tokens.push_back(vocabulary.ByteToken(static_cast<unsigned char>(c)));
-  }
+  std::vector<Token> tokens(piece.size());
+  tokens.resize(vocabulary.FirstSymbols(piece, tokens.data()));
   while (true) {
     std::uint32_t lowest = Merges::kNoRank;
     std::size_t place = 0;
@@ -34,7 +32,7 @@ std::vector<Token> EncodeByDefinition(std::string_view piece,
       }
     }
     if (lowest == Merges::kNoRank) return tokens;
-    tokens[place] = merges.Result(lowest);
+    tokens[place] = merges.Result(lowest, tokens[place], tokens[place + 1]);
     tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(place) + 1);
   }
 }

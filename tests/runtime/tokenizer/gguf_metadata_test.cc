@@ -14,6 +14,7 @@
 #include "runtime/tokenizer/tokenizer_gguf.h"
 #include "runtime/tokenizer/tokenizer_json.h"
 #include "tests/runtime/tokenizer/fixtures.h"
+#include "tests/runtime/tokenizer/sentence_piece_fixtures.h"
 
 namespace tern::tokenizer {
 namespace {
@@ -34,7 +35,7 @@ constexpr std::size_t kSmallSize = 264;
 GgufFile Convert(const std::filesystem::path& directory,
                  std::size_t vocab_size = kSmallSize) {
   const files::GgufMetadata metadata =
-      TokenizerMetadata(ReadJsonSpec(directory / "tokenizer.json"),
+      TokenizerMetadata(ReadSpecForGguf(directory).value(),
                         ReadChatTemplates(directory), vocab_size);
   GgufFile file;
   file.path = "packed.gguf";
@@ -179,11 +180,97 @@ TEST(TokenizerMetadata, ChatTemplateInAnyOfItsPlaces) {
   EXPECT_EQ(get("chat_template"), GgufValue(std::string("own file")));
 }
 
+// What GGUF does not say must follow from the name of the pre-tokenizer.
+TEST(TokenizerMetadata, PreTokenizersAreNamedByAllTheirProperties) {
+  json tokenizer = SmallTokenizerJson();
+  const auto pre = [&] {
+    const GgufFile file = Convert(tokenizer);
+    const TokenizerSpec spec = ReadGgufSpec(file);
+    EXPECT_EQ(spec.nfc, !tokenizer["normalizer"].is_null());
+    EXPECT_EQ(spec.ignore_merges, tokenizer["model"]["ignore_merges"]);
+    return std::get<std::string>(Get(file, "ggml.pre"));
+  };
+  EXPECT_EQ(pre(), "llama-bpe");
+  tokenizer["model"]["ignore_merges"] = false;
+  EXPECT_EQ(pre(), "smaug-bpe");
+  tokenizer["pre_tokenizer"] = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
+  EXPECT_EQ(pre(), "gpt-2");
+  tokenizer["normalizer"] = {{"type", "NFC"}};
+  tokenizer["added_tokens"][2]["content"] = "   ";  // as GPT-NeoX's
+  EXPECT_EQ(pre(), "olmo");
+}
+
+TEST(TokenizerMetadata, SentencePieceComesBackAsItWas) {
+  const TemporaryDirectory directory;
+  directory.Write("tokenizer.model",
+                  testing::PiecesModel(testing::SmallPieces()));
+  directory.Write("added_tokens.json", R"({"<pad>": 276, "word": 277})");
+  directory.Write("special_tokens_map.json", R"({"pad_token": "<pad>"})");
+  directory.Write("tokenizer_config.json", R"({"legacy": false})");
+  const TokenizerSpec from = ReadSpecForGguf(directory.path()).value();
+  GgufFile file;
+  file.path = "packed.gguf";
+  for (const auto& [key, value] : TokenizerMetadata(from, {}, 280)) {
+    file.metadata[key] = value;
+  }
+  const TokenizerSpec to = ReadGgufSpec(file);
+  ASSERT_EQ(to.tokens.size(), 280U);
+  for (std::size_t id = 0; id < from.tokens.size(); ++id) {
+    EXPECT_EQ(to.tokens[id].bytes, from.tokens[id].bytes) << id;
+    EXPECT_EQ(to.tokens[id].kind, from.tokens[id].kind) << id;
+    EXPECT_EQ(to.tokens[id].score, from.tokens[id].score) << id;
+  }
+  EXPECT_EQ(to.dummy_prefix, from.dummy_prefix);
+  EXPECT_TRUE(to.dummy_prefix.first_only);
+  EXPECT_EQ(to.bos, from.bos);
+  EXPECT_EQ(to.adds_bos, from.adds_bos);
+  EXPECT_EQ(to.eos, from.eos);
+  EXPECT_EQ(to.unknown, from.unknown);
+  EXPECT_EQ(to.end_tokens, from.end_tokens);
+}
+
+TEST(TokenizerMetadata, MergesOfSentencePieceBecomeScores) {
+  std::vector<testing::Piece> pieces = testing::SmallPieces();
+  // Without runs of spaces, which share a score.
+  pieces.erase(pieces.begin() + 259, pieces.begin() + 262);
+  const TemporaryDirectory directory;
+  const json tokenizer = testing::PiecesJson(pieces);
+  directory.Write("tokenizer.json", tokenizer.dump());
+  const Tokenizer from = LoadJsonTokenizer(directory.path() / "tokenizer.json");
+  const Tokenizer to = MakeGgufTokenizer(Convert(directory.path(), 273));
+  for (const char* text : {"hello hell ahello", "  hehello", "ll he\u00E9 l"}) {
+    EXPECT_EQ(to.Encode(text), from.Encode(text)) << text;
+  }
+  // Where the pairs of a piece do not stand together no scores say the same,
+  // and tokenizer.model is needed.
+  json apart = tokenizer;
+  apart["model"]["merges"].push_back(apart["model"]["merges"][0]);
+  apart["model"]["merges"].erase(0);
+  directory.Write("tokenizer.json", apart.dump());
+  EXPECT_NO_THROW((void)Convert(directory.path(), 273));
+  directory.Write("tokenizer.json",
+                  testing::PiecesJson(testing::SmallPieces()).dump());
+  ExpectRefusal([&] { return Convert(directory.path(), 276); },
+                ErrorCode::kUnsupported, {"model.merges", "tokenizer.model"});
+  directory.Write("tokenizer.model",
+                  testing::PiecesModel(testing::SmallPieces()));
+  EXPECT_EQ(MakeGgufTokenizer(Convert(directory.path(), 276)).Encode("hello"),
+            (std::vector<Token>{1, 266}));
+}
+
 TEST(TokenizerMetadata, RefusesWhatGgufCannotSay) {
   json tokenizer = SmallTokenizerJson();
-  tokenizer["model"]["ignore_merges"] = false;
+  tokenizer["normalizer"] = {{"type", "NFC"}};
+  ExpectRefusal([&] { return Convert(tokenizer); }, ErrorCode::kUnsupported,
+                {"tokenizer.json", "normalizer"});
+  tokenizer["pre_tokenizer"] = {{"type", "ByteLevel"},
+                                {"add_prefix_space", false}};
   ExpectRefusal([&] { return Convert(tokenizer); }, ErrorCode::kUnsupported,
                 {"tokenizer.json", "model.ignore_merges"});
+  tokenizer["model"]["ignore_merges"] = false;  // "word" is normalized
+  ExpectRefusal([&] { return Convert(tokenizer); }, ErrorCode::kUnsupported,
+                {"added_tokens", "'word'"});
   ExpectRefusal([&] { return Convert(SmallTokenizerJson(), kSmallSize - 1); },
                 ErrorCode::kMalformed, {"264 tokens", "263"});
 }

@@ -25,6 +25,57 @@ Pieces Split(std::string_view text) {
   return SplitWith(Splitter(*FindPreTokenizerByGgufName("llama-bpe")), text);
 }
 
+Pieces SplitBy(std::string_view name, std::string_view text) {
+  return SplitWith(Splitter(*FindPreTokenizerByGgufName(name)), text);
+}
+
+TEST(SplitTest, EachPreTokenizerHasItsOwnExpression) {
+  constexpr const char* kText = "It'LL be  $1234.\n\nx's\t!";
+  const Pieces llama3 = {"It", "'LL",   " be", " ",  " $", "123",
+                         "4",  ".\n\n", "x",   "'s", "\t", "!"};
+  for (const char* name : {"llama-bpe", "llama3", "llama-v3", "falcon3",
+                           "falcon_e", "falcon-e", "smaug-bpe"}) {
+    EXPECT_EQ(SplitBy(name, kText), llama3) << name;
+  }
+  EXPECT_EQ(SplitBy("qwen2", kText),
+            (Pieces{"It", "'LL", " be", " ", " $", "1", "2", "3", "4", ".\n\n",
+                    "x", "'s", "\t", "!"}));
+  const Pieces gpt2 = {"It", "'",  "LL", " be", " ",  " $", "1234",
+                       ".",  "\n", "\n", "x",   "'s", "\t", "!"};
+  for (const char* name : {"gpt-2", "gpt-neox", "olmo"}) {
+    EXPECT_EQ(SplitBy(name, kText), gpt2) << name;
+  }
+  EXPECT_EQ(FindPreTokenizerByGgufName("default"), nullptr);
+}
+
+TEST(SplitTest, WhatGgufLeavesUnsaidFollowsFromTheName) {
+  const auto expect = [](const char* name, bool ignore_merges, bool adds_bos,
+                         bool nfc) {
+    const PreTokenizer* kind = FindPreTokenizerByGgufName(name);
+    ASSERT_NE(kind, nullptr) << name;
+    EXPECT_EQ(kind->gguf_ignore_merges, ignore_merges) << name;
+    EXPECT_EQ(kind->gguf_adds_bos, adds_bos) << name;
+    EXPECT_EQ(kind->nfc, nfc) << name;
+  };
+  expect("llama-bpe", true, true, false);
+  expect("falcon3", true, true, false);
+  expect("falcon_e", true, true, false);
+  expect("smaug-bpe", false, false, false);
+  expect("qwen2", false, false, true);
+  expect("gpt-2", false, false, false);
+  expect("gpt-neox", false, false, true);
+}
+
+TEST(SplitTest, WordsOfSentencePieceBeginWithAllTheirSpaces) {
+  const auto words = [](std::string_view text) {
+    return SplitWith(Splitter(Splitter::Plain::kWords), text);
+  };
+  EXPECT_EQ(words(" a  b\n c "), (Pieces{" a", "  b\n", " c", " "}));
+  EXPECT_EQ(words("   "), Pieces{"   "});
+  EXPECT_EQ(SplitWith(Splitter(Splitter::Plain::kWhole), " a b\xFF"),
+            Pieces{" a b\xFF"});
+}
+
 TEST(SplitTest, WordsTakeTheSpaceBeforeThem) {
   EXPECT_EQ(Split("Hello, big  world"),
             (Pieces{"Hello", ",", " big", " ", " world"}));
@@ -107,7 +158,7 @@ TEST(SplitTest, UnknownNamesAreNotFound) {
   EXPECT_NE(FindPreTokenizerByGgufName("llama3"), nullptr);
   EXPECT_EQ(FindPreTokenizerByGgufName("default"), nullptr);
   EXPECT_EQ(FindPreTokenizerByGgufName(""), nullptr);
-  EXPECT_EQ(FindPreTokenizerByRegex("\\s+"), nullptr);
+  EXPECT_EQ(FindPreTokenizerByRegex("\\s+", false, false), nullptr);
 }
 
 }  // namespace

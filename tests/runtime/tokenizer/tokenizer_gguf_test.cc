@@ -1,11 +1,14 @@
 #include "runtime/tokenizer/tokenizer_gguf.h"
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "runtime/tokenizer/gguf_pre_tokenizer.h"
 #include "runtime/tokenizer/tokenizer_json.h"
 #include "tests/runtime/tokenizer/fixtures.h"
 
@@ -72,6 +75,59 @@ TEST(TokenizerGgufTest, PreTokenizerIsInferredForBitnetOnly) {
                 ErrorCode::kUnsupported, {"small.gguf: tokenizer.ggml.pre:"});
 }
 
+// The vocabularies that everybody knows: their size, BOS and EOS.
+TEST(TokenizerGgufTest, PreTokenizerIsInferredFromAKnownVocabulary) {
+  using Id = std::optional<std::uint64_t>;
+  const auto infer = [](const GgufValue& architecture, std::size_t size, Id bos,
+                        Id eos, const char* pre) {
+    GgufFile file;
+    file.path = "big.gguf";
+    file.metadata = {{"general.architecture", architecture},
+                     {"tokenizer.ggml.tokens", std::vector<std::string>(size)}};
+    if (bos) file.metadata["tokenizer.ggml.bos_token_id"] = *bos;
+    if (eos) file.metadata["tokenizer.ggml.eos_token_id"] = *eos;
+    if (pre != nullptr) file.metadata["tokenizer.ggml.pre"] = std::string(pre);
+    const tokenizer::FoundPreTokenizer found =
+        tokenizer::FindGgufPreTokenizer(file);
+    return std::string(found.kind->name) + found.origin;
+  };
+  const std::string llama = "llama";
+  EXPECT_EQ(infer(llama, 128256, 128000, 128001, nullptr),
+            "llama-bpe, inferred from 128256 tokens, bos 128000, eos 128001 "
+            "because tokenizer.ggml.pre is missing");
+  EXPECT_EQ(infer(llama, 128256, 128000, 128001, "default"),
+            "llama-bpe, inferred from 128256 tokens, bos 128000, eos 128001 "
+            "because tokenizer.ggml.pre is 'default'");
+  const auto name = [&](std::size_t size, Id bos, Id eos) {
+    const std::string found = infer(llama, size, bos, eos, nullptr);
+    return found.substr(0, found.find(','));
+  };
+  EXPECT_EQ(name(131072, {}, 11), "falcon3");
+  EXPECT_EQ(name(131072, 11, 11), "falcon3");
+  EXPECT_EQ(name(151936, {}, 151645), "qwen2");
+  EXPECT_EQ(name(151669, 151643, 151643), "qwen2");
+  EXPECT_EQ(name(50257, 50256, 50256), "gpt-2");
+  EXPECT_EQ(name(50257, 0, 0), "gpt-neox");
+  EXPECT_EQ(name(50304, 0, 0), "gpt-neox");
+  EXPECT_EQ(infer(std::string("bitnet-b1.58"), 7, {}, {}, nullptr),
+            "llama-bpe, inferred from the architecture because "
+            "tokenizer.ggml.pre is missing");
+  // Nearly these are others: Mistral's Tekken has 131072 tokens too.
+  for (const auto& [size, bos, eos] :
+       std::vector<std::tuple<std::size_t, Id, Id>>{{131072, 1, 2},
+                                                    {128256, 1, 128001},
+                                                    {128257, 128000, 128001},
+                                                    {151936, {}, {}},
+                                                    {152064, {}, 151645},
+                                                    {50257, {}, {}},
+                                                    {50258, 50256, 50256},
+                                                    {50304, 0, 1},
+                                                    {32000, 1, 2}}) {
+    ExpectRefusal([&] { return name(size, bos, eos); }, ErrorCode::kUnsupported,
+                  {"big.gguf: tokenizer.ggml.pre: missing", "convert"});
+  }
+}
+
 TEST(TokenizerGgufTest, OtherNamesOfLlamaBpeAreKnown) {
   for (const char* name : {"llama3", "llama-v3"}) {
     EXPECT_EQ(MakeGgufTokenizer(With("tokenizer.ggml.pre", std::string(name)))
@@ -125,9 +181,9 @@ TEST(TokenizerGgufTest, WhatIsNotKnownIsRefusedByName) {
   };
   constexpr auto kUnsupported = ErrorCode::kUnsupported;
   constexpr auto kMalformed = ErrorCode::kMalformed;
-  expect(With("tokenizer.ggml.model", std::string("llama")), kUnsupported,
-         {"small.gguf: tokenizer.ggml.model", "'llama'"});
-  for (const char* pre : {"default", "gpt-2", "qwen2", "falcon3", ""}) {
+  expect(With("tokenizer.ggml.model", std::string("bert")), kUnsupported,
+         {"small.gguf: tokenizer.ggml.model", "'bert'"});
+  for (const char* pre : {"falcon", "mpt", "tekken", ""}) {
     expect(With("tokenizer.ggml.pre", std::string(pre)), kUnsupported,
            {"tokenizer.ggml.pre", "'" + std::string(pre) + "'"});
   }
@@ -161,6 +217,7 @@ TEST(TokenizerGgufTest, KeysThatCouldChangeAnIdAreRefused) {
     expect(name, true);
     EXPECT_NO_THROW((void)MakeGgufTokenizer(With("tokenizer." + name, false)));
   }
+  expect("tern.dummy_prefix", std::string("first"));  // of SentencePiece
   expect("ggml.normalizer.lowercase", false);
   expect("ggml.precompiled_charsmap", std::vector<std::int64_t>{1});
   expect("huggingface.json", std::string("{}"));

@@ -7,7 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/tokenizer/tokenizer_gguf.h"
 #include "tests/runtime/tokenizer/fixtures.h"
+#include "tests/runtime/tokenizer/sentence_piece_fixtures.h"
 
 namespace tern::tokenizer {
 namespace {
@@ -16,6 +18,9 @@ using nlohmann::json;
 using testing::ExpectRefusal;
 using testing::SmallTokenizerJson;
 using testing::TemporaryDirectory;
+using tokenizer::testing::PiecesGguf;
+using tokenizer::testing::PiecesJson;
+using tokenizer::testing::SmallPieces;
 
 using Ids = std::vector<Token>;
 
@@ -143,9 +148,9 @@ std::vector<Refusal> Refusals() {
   };
   return {
       {"normalizer",
-       set("/normalizer", {{"type", "NFC"}}),
+       set("/normalizer", {{"type", "NFKC"}}),
        kUnsupported,
-       {"normalizer", "NFC"}},
+       {"normalizer", "NFKC"}},
       {"unknown key", set("/surprise", 1), kUnsupported, {"surprise"}},
       {"unknown key of many lines", set("/a\nb", 1), kUnsupported, {"a\\x0ab"}},
       {"version", set("/version", "2.0"), kUnsupported, {"version", "2.0"}},
@@ -172,8 +177,8 @@ std::vector<Refusal> Refusals() {
        {"end_of_word_suffix"}},
       {"fuse_unk", set("/model/fuse_unk", true), kUnsupported, {"fuse_unk"}},
       {"byte_fallback",
-       set("/model/byte_fallback", true),
-       kUnsupported,
+       set("/model/byte_fallback", "yes"),
+       kMalformed,
        {"byte_fallback"}},
       {"ignore_merges",
        set("/model/ignore_merges", "yes"),
@@ -288,6 +293,122 @@ TEST(TokenizerJsonTest, WhatCouldChangeAResultIsRefusedByName) {
     parts.emplace_back("tokenizer.json: ");
     ExpectRefusal([&] { return Load(file); }, refusal.code, parts);
   }
+}
+
+json ByteLevelAlone() {
+  return {{"type", "ByteLevel"},
+          {"add_prefix_space", false},
+          {"trim_offsets", true},
+          {"use_regex", true}};
+}
+
+TEST(TokenizerJsonTest, ByteLevelAloneSplitsAsGpt2) {
+  json file = SmallTokenizerJson();
+  file["model"]["ignore_merges"] = false;
+  file["pre_tokenizer"] = ByteLevelAlone();
+  const auto kind = [&] {
+    const std::string text = Load(file).description();
+    return text.substr(0, text.find(';'));
+  };
+  EXPECT_EQ(kind(), "byte-level BPE, pre-tokenizer gpt-2");
+  file["pre_tokenizer"].erase("use_regex");  // older files
+  EXPECT_EQ(kind(), "byte-level BPE, pre-tokenizer gpt-2");
+  file["normalizer"] = {{"type", "NFC"}};
+  EXPECT_EQ(kind(), "byte-level BPE, pre-tokenizer gpt-neox");
+  file["pre_tokenizer"]["use_regex"] = false;
+  ExpectRefusal([&] { return Load(file); }, ErrorCode::kUnsupported,
+                {"pre_tokenizer.use_regex"});
+  file["pre_tokenizer"] = ByteLevelAlone();
+  file["pre_tokenizer"]["add_prefix_space"] = true;
+  ExpectRefusal([&] { return Load(file); }, ErrorCode::kUnsupported,
+                {"pre_tokenizer.add_prefix_space"});
+}
+
+TEST(TokenizerJsonTest, Qwen2IsKnownByItsExpression) {
+  json file = SmallTokenizerJson();
+  file["model"]["ignore_merges"] = false;
+  file["normalizer"] = {{"type", "NFC"}};
+  auto& regex = file["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"];
+  std::string text = regex;
+  text.replace(text.find("{1,3}"), 5, "");
+  regex = text;
+  EXPECT_NE(Load(file).description().find("pre-tokenizer qwen2"),
+            std::string::npos);
+}
+
+// "e" and U+0301 become U+00E9, whose bytes are C3 A9, before anything but
+// added tokens that are not normalized is looked for.
+TEST(TokenizerJsonTest, NfcComesBeforeTheSplit) {
+  json file = SmallTokenizerJson();
+  file["normalizer"] = {{"type", "NFC"}};
+  const Tokenizer tokenizer = Load(file);
+  const EncodeOptions plain = {.add_bos = false};
+  EXPECT_EQ(tokenizer.Encode("e\u0301", plain), (Ids{0xC3, 0xA9}));
+  EXPECT_EQ(tokenizer.Encode("he\u0301\xFF", plain),
+            (Ids{'h', 0xC3, 0xA9, 0xFF}));
+  // "word" is normalized; its last letter with an accent is none of it.
+  EXPECT_EQ(tokenizer.Encode("word", plain), Ids{263});
+  EXPECT_EQ(tokenizer.Encode("word\u030C", plain),
+            (Ids{'w', 'o', 'r', 0xC4, 0x8F}));
+  EXPECT_EQ(tokenizer.Encode("a\u0301word", plain), (Ids{0xC3, 0xA1, 263}));
+}
+
+TEST(TokenizerJsonTest, Llama2IsReadWithItsMergesAndSpaces) {
+  const json good = PiecesJson(SmallPieces());
+  const Tokenizer tokenizer = Load(good);
+  const Tokenizer model =
+      tokenizer::MakeGgufTokenizer(PiecesGguf(SmallPieces()));
+  for (const char* text : {"", "hello", "ahello", " hell hello", "a   hello",
+                           "\u00E8\n", "\xFF", "hello</s>hello", "<0x41>"}) {
+    for (const bool parse : {false, true}) {
+      const EncodeOptions options = {.add_bos = true, .parse_special = parse};
+      const Ids ids = tokenizer.Encode(text, options);
+      EXPECT_EQ(ids, model.Encode(text, options)) << text;
+      EXPECT_EQ(tokenizer.Decode(ids), model.Decode(ids)) << text;
+    }
+  }
+  EXPECT_TRUE(tokenizer.IsSpecial(0));
+  json file = good;
+  file["normalizer"] = nullptr;
+  file["pre_tokenizer"] = {{"type", "Metaspace"},
+                           {"replacement", "\u2581"},
+                           {"prepend_scheme", "first"},
+                           {"split", false}};
+  EXPECT_EQ(Load(file).Encode("hello</s>hello", {.parse_special = true}),
+            (Ids{1, 266, 2, 274}));
+  EXPECT_EQ(Load(file).Encode(" hello"), (Ids{1, 266}));
+  file["pre_tokenizer"]["prepend_scheme"] = "always";
+  EXPECT_EQ(Load(file).Encode("hello</s>hello", {.parse_special = true}),
+            (Ids{1, 266, 2, 266}));
+}
+
+TEST(TokenizerJsonTest, OtherFormsOfSentencePieceAreRefused) {
+  const auto expect = [](const char* pointer, const json& value,
+                         const std::vector<std::string>& parts) {
+    json file = PiecesJson(SmallPieces());
+    Set(file, pointer, value);
+    ExpectRefusal([&] { return Load(file); }, ErrorCode::kUnsupported, parts);
+  };
+  expect("/normalizer/normalizers/0/prepend", "x", {"normalizer"});
+  expect("/normalizer", {{"type", "NFKC"}}, {"normalizer", "NFKC"});
+  expect("/pre_tokenizer", {{"type", "Metaspace"}}, {"pre_tokenizer.type"});
+  expect("/decoder/decoders/3/start", 2, {"decoder"});
+  expect("/decoder/decoders", json::array(), {"decoder"});
+  expect("/model/ignore_merges", true, {"ignore_merges"});
+  expect("/model/unk_token", "none", {"unk_token", "none"});
+  json file = PiecesJson(SmallPieces());
+  file["model"]["vocab"].erase("<0x41>");
+  file["model"]["vocab"]["x"] = 3 + 0x41;
+  ExpectRefusal([&] { return Load(file); }, ErrorCode::kUnsupported,
+                {"model.vocab", "byte 65", "<0x41>"});
+  file = PiecesJson(SmallPieces());
+  file["normalizer"] = nullptr;
+  file["pre_tokenizer"] = {{"type", "Metaspace"},
+                           {"replacement", "\u2581"},
+                           {"prepend_scheme", "first"},
+                           {"split", true}};
+  ExpectRefusal([&] { return Load(file); }, ErrorCode::kUnsupported,
+                {"pre_tokenizer.split"});
 }
 
 TEST(TokenizerJsonTest, BrokenVocabulariesAreRefused) {

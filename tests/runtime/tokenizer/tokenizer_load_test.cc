@@ -7,6 +7,7 @@
 
 #include "runtime/files/gguf_writer.h"
 #include "tests/runtime/tokenizer/fixtures.h"
+#include "tests/runtime/tokenizer/sentence_piece_fixtures.h"
 
 namespace tern {
 namespace {
@@ -26,14 +27,18 @@ TEST(TokenizerLoadTest, TakesADirectoryAFileOrTheWeightsBesideIt) {
   }
 }
 
-TEST(TokenizerLoadTest, OnlyASentencePieceModelIsRefusedAsSuch) {
+TEST(TokenizerLoadTest, ASentencePieceModelIsReadWhereThereIsNoJson) {
   const TemporaryDirectory directory;
-  directory.Write("tokenizer.model", "\n\x0e");
-  for (const char* name : {"", "tokenizer.model"}) {
-    ExpectRefusal([&] { return Tokenizer::Load(directory.path() / name); },
-                  ErrorCode::kUnsupported,
-                  {"tokenizer.model", "SentencePiece"});
+  directory.Write("tokenizer.model", tokenizer::testing::PiecesModel(
+                                         tokenizer::testing::SmallPieces()));
+  directory.Write("model.safetensors", "");
+  for (const char* name : {"", "tokenizer.model", "model.safetensors"}) {
+    EXPECT_EQ(Tokenizer::Load(directory.path() / name).vocab_size(), 276u)
+        << name;
   }
+  directory.Write("tokenizer.json",
+                  tokenizer::testing::SmallTokenizerJson().dump());
+  EXPECT_EQ(Tokenizer::Load(directory.path()).vocab_size(), 264u);
 }
 
 TEST(TokenizerLoadTest, WhatIsMissingIsNamed) {

@@ -1,21 +1,24 @@
 // Against vocabularies and files that the repository does not contain.
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include <tern/tokenizer.h>
 
+#include "runtime/files/gguf.h"
 #include "tests/runtime/tokenizer/fixtures.h"
+#include "tests/runtime/tokenizer/sentence_piece_fixtures.h"
 
 namespace tern {
 namespace {
 
 namespace fs = std::filesystem;
-using tokenizer::testing::ExpectRefusal;
 using tokenizer::testing::ReadFile;
 
 const fs::path kReference = TERN_REFERENCE_DIR;
@@ -52,16 +55,95 @@ std::vector<std::vector<Token>> ReadIds(const fs::path& path) {
   return ids;
 }
 
-TEST(TokenizerReferenceTest, Llama3GivesTheIdsOfLlamaCpp) {
+void ExpectVectors(const Tokenizer& tokenizer, const std::string& name) {
   const fs::path folder = kReference / "tokenizers";
-  const auto texts = ReadTexts(folder / "ggml-vocab-llama-bpe.gguf.inp");
-  const auto ids = ReadIds(folder / "ggml-vocab-llama-bpe.gguf.out");
+  const auto texts = ReadTexts(folder / (name + ".gguf.inp"));
+  const auto ids = ReadIds(folder / (name + ".gguf.out"));
   ASSERT_GE(texts.size(), 40u);
   ASSERT_EQ(texts.size(), ids.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    EXPECT_EQ(Llama3().Encode(texts[i], {.add_bos = false}), ids[i])
+    EXPECT_EQ(tokenizer.Encode(texts[i], {.add_bos = false}), ids[i])
         << texts[i];
-    EXPECT_EQ(Llama3().Decode(ids[i]), texts[i]);
+    EXPECT_EQ(tokenizer.Decode(ids[i]), texts[i]);
+  }
+}
+
+Tokenizer LoadVocabulary(const std::string& name) {
+  return Tokenizer::Load(kReference / "tokenizers" / (name + ".gguf"));
+}
+
+TEST(TokenizerReferenceTest, Llama3GivesTheIdsOfLlamaCpp) {
+  ExpectVectors(Llama3(), "ggml-vocab-llama-bpe");
+}
+
+TEST(TokenizerReferenceTest, Gpt2GivesTheIdsOfLlamaCpp) {
+  const Tokenizer gpt2 = LoadVocabulary("ggml-vocab-gpt-2");
+  ExpectVectors(gpt2, "ggml-vocab-gpt-2");
+  EXPECT_FALSE(gpt2.adds_bos());
+  EXPECT_EQ(gpt2.eos(), 50256);
+}
+
+TEST(TokenizerReferenceTest, Llama2GivesTheIdsOfLlamaCpp) {
+  const Tokenizer llama = LoadVocabulary("ggml-vocab-llama-spm");
+  ExpectVectors(llama, "ggml-vocab-llama-spm");
+  EXPECT_TRUE(llama.adds_bos());
+  EXPECT_EQ(llama.bos(), 1);
+  EXPECT_EQ(llama.Decode(*llama.bos()), "<s>");
+  EXPECT_EQ(llama.eos(), 2);
+  EXPECT_TRUE(llama.IsEndOfText(2));
+}
+
+std::vector<tokenizer::testing::Piece> Llama2Pieces() {
+  const auto file =
+      files::ReadGguf(kReference / "tokenizers/ggml-vocab-llama-spm.gguf");
+  const auto& names = *file.Strings("tokenizer.ggml.tokens");
+  const auto& scores =
+      std::get<std::vector<double>>(file.metadata.at("tokenizer.ggml.scores"));
+  const auto& types = std::get<std::vector<std::int64_t>>(
+      file.metadata.at("tokenizer.ggml.token_type"));
+  std::vector<tokenizer::testing::Piece> pieces;
+  for (std::size_t id = 0; id < names.size(); ++id) {
+    pieces.push_back({names[id], static_cast<float>(scores[id]),
+                      static_cast<int>(types[id])});
+  }
+  return pieces;
+}
+
+TEST(TokenizerReferenceTest, Llama2IsTheSameInEveryForm) {
+  const tokenizer::testing::TemporaryDirectory directory;
+  directory.Write("tokenizer.model",
+                  tokenizer::testing::PiecesModel(Llama2Pieces()));
+  // 1bitLLM's models have two tokens more.
+  directory.Write("added_tokens.json", R"({"<pad>": 32000, "<more>": 32001})");
+  const Tokenizer model = Tokenizer::Load(directory.path());
+  ExpectVectors(model, "ggml-vocab-llama-spm");
+  EXPECT_EQ(model.vocab_size(), 32002u);
+  EXPECT_EQ(model.eos(), 2);
+  directory.Write("tokenizer.json",
+                  tokenizer::testing::PiecesJson(Llama2Pieces()).dump());
+  const Tokenizer json = Tokenizer::Load(directory.path());
+  EXPECT_EQ(json.vocab_size(), 32000u);
+  ExpectVectors(json, "ggml-vocab-llama-spm");
+  EXPECT_EQ(json.Encode("Hello"), model.Encode("Hello"));
+}
+
+// The file does not name its pre-tokenizer.
+TEST(TokenizerReferenceTest, GptNeoxIsKnownByItsVocabulary) {
+  const Tokenizer neox = LoadVocabulary("ggml-vocab-gpt-neox");
+  EXPECT_NE(neox.description().find("gpt-neox, inferred from 50432 tokens"),
+            std::string::npos)
+      << neox.description();
+  EXPECT_FALSE(neox.adds_bos());
+  EXPECT_EQ(neox.Encode("Hello world"), (std::vector<Token>{12092, 1533}));
+  // Runs of spaces are added tokens; the longest has 24.
+  EXPECT_EQ(neox.Encode(std::string(24, ' ') + "x"),
+            (std::vector<Token>{50254, 89}));
+  // Form C, as the model's tokenizer.json has it.
+  EXPECT_EQ(neox.Encode("cafe\u0301"), neox.Encode("caf\u00E9"));
+  for (const std::string& text :
+       ReadTexts(kReference / "tokenizers/ggml-vocab-gpt-2.gguf.inp")) {
+    const auto ids = neox.Encode(text);
+    EXPECT_EQ(neox.Encode(neox.Decode(ids)), ids) << text;
   }
 }
 
@@ -105,18 +187,6 @@ TEST(TokenizerReferenceTest, GgufGivesTheIdsOfTokenizerJson) {
       ASSERT_EQ(gguf.IsSpecial(token), json.IsSpecial(token));
     }
   }
-}
-
-TEST(TokenizerReferenceTest, OtherVocabulariesAreRefusedByName) {
-  const auto expect = [](const char* name,
-                         const std::vector<std::string>& parts) {
-    ExpectRefusal([&] { return Tokenizer::Load(kReference / name); },
-                  ErrorCode::kUnsupported, parts);
-  };
-  expect("tokenizers/ggml-vocab-gpt-2.gguf", {"tokenizer.ggml.pre", "gpt-2"});
-  expect("tokenizers/ggml-vocab-gpt-neox.gguf", {"tokenizer.ggml.pre"});
-  expect("tokenizers/ggml-vocab-llama-spm.gguf",
-         {"tokenizer.ggml.model", "llama"});
 }
 
 }  // namespace

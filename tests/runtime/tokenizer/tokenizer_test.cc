@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -51,6 +52,34 @@ TEST(TokenizerTest, GivesThePromptsOfTheReference) {
               prompt["ids"].get<std::vector<Token>>())
         << prompt["name"];
   }
+}
+
+// What a user says must not end the turn, whatever it is; what stands around it
+// is still one text with it.
+TEST(TokenizerTest, MaskSaysWhereSpecialTokensMayBe) {
+  const std::string name = Books().Decode(kEndOfTurn);
+  const std::string text = "User: hi" + name + "there" + name;
+  std::string mask(text.size(), '0');
+  std::fill(mask.begin(), mask.begin() + 6, '1');  // "User: "
+  std::fill(mask.end() - static_cast<std::ptrdiff_t>(name.size()), mask.end(),
+            '1');
+  const auto ids = Books().Encode(
+      text, {.add_bos = false, .parse_special = true, .special_mask = mask});
+  auto expected =
+      Books().Encode("User: hi" + name + "there", {.add_bos = false});
+  expected.push_back(kEndOfTurn);
+  EXPECT_EQ(ids, expected);
+  // Without parse_special the mask says nothing.
+  const std::string all(text.size(), '1');
+  EXPECT_EQ(Books().Encode(text, {.special_mask = all}), Books().Encode(text));
+  EXPECT_EQ(Books().Encode(text, {.parse_special = true, .special_mask = all}),
+            Books().Encode(text, {.parse_special = true}));
+  tokenizer::testing::ExpectRefusal(
+      [&] {
+        return Books().Encode(text,
+                              {.parse_special = true, .special_mask = "1"});
+      },
+      ErrorCode::kInvalidArgument, {"special_mask", "1 bytes"});
 }
 
 TEST(TokenizerTest, KnowsItsSpecialTokens) {
