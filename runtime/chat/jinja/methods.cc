@@ -39,7 +39,7 @@ Values SplitAtSpace(const MarkedText& text, std::int64_t left, Budget& budget) {
            LeadingSpace(bytes.substr(end, 4)) == 0) {
       ++end;
     }
-    if (left == 0) end = bytes.size() - TrailingSpace(bytes);
+    if (left == 0) end = bytes.size();
     parts.push_back(MakeText(text.Part(at, end - at), budget));
     at = end + LeadingSpace(bytes.substr(end));
     --left;
