@@ -10,6 +10,25 @@ namespace tern::jinja {
 
 using Kind = ExpressionKind;
 
+namespace {
+
+// Only what strftime() of C gives like that of Python, and in little room.
+void CheckTimeFormat(const std::string& format, Budget& budget) {
+  constexpr std::size_t kMaxBytes = 64;
+  constexpr std::string_view kKnown = "aAbBdFHIjmMpSTyYZ%";
+  bool sound =
+      format.size() <= kMaxBytes && format.find('\0') == std::string::npos;
+  for (std::size_t i = 0; i < format.size(); ++i) {
+    if (format[i] != '%') continue;
+    ++i;
+    sound = sound && i < format.size() &&
+            kKnown.find(format[i]) != std::string_view::npos;
+  }
+  if (!sound) budget.FailUnknown("the time format " + files::Quote(format));
+}
+
+}  // namespace
+
 Value Evaluator::Evaluate(const Expression& expression) {
   const Depth depth(*this);
   budget_.SetLine(expression.line);
@@ -243,6 +262,7 @@ Value Evaluator::Range(const Arguments& arguments) {
 
 Value Evaluator::Now(const Arguments& arguments) {
   const Bound bound("strftime_now", {"format"}, arguments, budget_);
+  CheckTimeFormat(bound.Text(0).bytes, budget_);
   return MakeText(MarkedText::Of(clock_(bound.Text(0).bytes), kFromTemplate),
                   budget_);
 }
