@@ -11,6 +11,7 @@ namespace tern::cli {
 using Arguments = std::vector<std::string>;
 
 int Run(const Arguments& arguments);
+int RunChat(const Arguments& arguments);
 int Tokenize(const Arguments& arguments);
 int Detokenize(const Arguments& arguments);
 int Logits(const Arguments& arguments);

@@ -27,6 +27,11 @@ void EndOnInterrupt() { Handle(End, 0); }
 // Not SA_RESTART: reading from a terminal must end too.
 void CatchInterrupts() { Handle(SetFlag, static_cast<int>(SA_RESETHAND)); }
 
+void ForgetInterrupt() {
+  interrupted = 0;
+  CatchInterrupts();
+}
+
 bool WasInterrupted() { return interrupted != 0; }
 
 void ThrowIfInterrupted() {

@@ -11,6 +11,8 @@ void EndOnInterrupt();
 // Called by commands that have something to finish or to clean up.
 void CatchInterrupts();
 [[nodiscard]] bool WasInterrupted();
+// Makes the next SIGINT the first one again, for a command that goes on.
+void ForgetInterrupt();
 // Throws Interrupted (errors.h) if it was.
 void ThrowIfInterrupted();
 

@@ -2,6 +2,7 @@
 #ifndef TERN_TERN_H_
 #define TERN_TERN_H_
 
+#include <tern/chat.h>       // IWYU pragma: export
 #include <tern/cpu.h>        // IWYU pragma: export
 #include <tern/error.h>      // IWYU pragma: export
 #include <tern/inspect.h>    // IWYU pragma: export
