@@ -323,8 +323,7 @@ int RunChat(const Arguments& arguments) {
   const ChatTemplate chat_template = FindTemplate(path, options);
   const auto model = LoadModel(path, options.compute);
   Session session = OpenSession(model, options.compute);
-  Note(ModelLine(path, *model));
-  Note("chat template: " + chat_template.Describe());
+  Note(ModelLine(path, *model, chat_template.Describe()));
   Chat chat(chat_template, model->tokenizer(),
             {.enable_thinking = options.thinking});
   Conversation conversation(options, *model, session, std::move(chat));

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 
+#include <tern/chat.h>
 #include <tern/cpu.h>
 #include <tern/error.h>
 
@@ -83,11 +84,18 @@ std::shared_ptr<const Model> LoadModel(const fs::path& path,
   }
 }
 
-std::string ModelLine(const fs::path& path, const Model& model) {
+std::string ModelLine(const fs::path& path, const Model& model,
+                      const std::optional<std::string>& chat_template) {
   std::string text = model.Describe();
   if (model.has_tokenizer()) {
-    const std::string end = "; " + model.tokenizer().description();
-    if (text.ends_with(end)) text.resize(text.size() - end.size());
+    // Its sizes and its file are for `tern inspect`.
+    const std::string& all = model.tokenizer().description();
+    const std::string end = "; " + all;
+    if (text.ends_with(end)) {
+      text.resize(text.size() - end.size());
+      text += "; " + all.substr(0, all.find(';'));
+    }
+    text += "; chat template: " + chat_template.value_or(DescribeChatTemplate(path));
   }
   return path.filename().string() + ": " + text;
 }

@@ -34,9 +34,12 @@ void ChooseTarget(const std::string& target);
 std::shared_ptr<const Model> LoadModel(const std::filesystem::path& path,
                                        const ComputeOptions& options);
 
-// A line that says which model runs; Model::Describe() without the tokenizer,
-// which `tern inspect` tells.
-std::string ModelLine(const std::filesystem::path& path, const Model& model);
+// A line that says what was found: format, architecture, weights, activations,
+// head, tokenizer and chat template.
+// `chat_template` describes another one than the model's own.
+std::string ModelLine(
+    const std::filesystem::path& path, const Model& model,
+    const std::optional<std::string>& chat_template = std::nullopt);
 
 // A session that holds --ctx tokens, or `default_context` (0: the model's own).
 // Throws UsageError for a --ctx beyond the model's.

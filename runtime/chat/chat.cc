@@ -6,73 +6,12 @@
 #include <tern/error.h>
 
 namespace tern {
-namespace {
-
-struct SpecialName {
-  std::string name;
-  Token token = 0;
-};
-
-// The control tokens of a vocabulary, longest name first: where two begin at
-// the same byte, the longer one is meant.
-std::vector<SpecialName> SpecialNames(const Tokenizer& tokenizer) {
-  std::vector<SpecialName> names;
-  for (std::size_t id = 0; id < tokenizer.vocab_size(); ++id) {
-    const auto token = static_cast<Token>(id);
-    if (!tokenizer.IsSpecial(token)) continue;
-    names.push_back({tokenizer.Decode(token), token});
-  }
-  std::erase_if(names,
-                [](const auto& special) { return special.name.empty(); });
-  std::stable_sort(names.begin(), names.end(),
-                   [](const auto& a, const auto& b) {
-                     return a.name.size() > b.name.size();
-                   });
-  return names;
-}
-
-// The special token that begins at `at` and is the template's, or null.
-const SpecialName* FindAt(const RenderedChat& chat, std::size_t at,
-                          const std::vector<SpecialName>& names) {
-  for (const SpecialName& special : names) {
-    const std::size_t size = special.name.size();
-    if (chat.text.compare(at, size, special.name) != 0) continue;
-    if (chat.mask.find_first_not_of('1', at) >= at + size) return &special;
-  }
-  return nullptr;
-}
-
-}  // namespace
 
 std::vector<Token> EncodeChat(const RenderedChat& chat,
                               const Tokenizer& tokenizer) {
-  const std::vector<SpecialName> names = SpecialNames(tokenizer);
-  std::vector<Token> tokens;
-  std::size_t begin = 0;  // of text that is not encoded yet
-  const auto encode_until = [&](std::size_t end) {
-    const auto text = std::string_view(chat.text).substr(begin, end - begin);
-    const std::vector<Token> more =
-        tokenizer.Encode(text, {.add_bos = false, .parse_special = false});
-    tokens.insert(tokens.end(), more.begin(), more.end());
-  };
-  for (std::size_t at = 0; at < chat.text.size();) {
-    const SpecialName* special =
-        chat.mask[at] == '1' ? FindAt(chat, at, names) : nullptr;
-    if (special == nullptr) {
-      ++at;
-      continue;
-    }
-    encode_until(at);
-    tokens.push_back(special->token);
-    at += special->name.size();
-    begin = at;
-  }
-  encode_until(chat.text.size());
-  const std::optional<Token> bos = tokenizer.bos();
-  if (tokenizer.adds_bos() && (tokens.empty() || tokens[0] != *bos)) {
-    tokens.insert(tokens.begin(), *bos);
-  }
-  return tokens;
+  return tokenizer.Encode(chat.text, {.add_bos = true,
+                                      .parse_special = true,
+                                      .special_mask = chat.mask});
 }
 
 Chat::Chat(ChatTemplate chat_template, const Tokenizer& tokenizer,
