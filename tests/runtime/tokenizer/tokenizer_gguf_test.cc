@@ -113,7 +113,7 @@ TEST(TokenizerGgufTest, PreTokenizerIsInferredFromAKnownVocabulary) {
             "llama-bpe, inferred from the architecture because "
             "tokenizer.ggml.pre is missing");
   // Nearly these are others: Mistral's Tekken has 131072 tokens too.
-  for (const auto& [size, bos, eos] :
+  for (const auto& known :
        std::vector<std::tuple<std::size_t, Id, Id>>{{131072, 1, 2},
                                                     {128256, 1, 128001},
                                                     {128257, 128000, 128001},
@@ -123,7 +123,8 @@ TEST(TokenizerGgufTest, PreTokenizerIsInferredFromAKnownVocabulary) {
                                                     {50258, 50256, 50256},
                                                     {50304, 0, 1},
                                                     {32000, 1, 2}}) {
-    ExpectRefusal([&] { return name(size, bos, eos); }, ErrorCode::kUnsupported,
+    ExpectRefusal([&] { return std::apply(name, known); },
+                  ErrorCode::kUnsupported,
                   {"big.gguf: tokenizer.ggml.pre: missing", "convert"});
   }
 }
