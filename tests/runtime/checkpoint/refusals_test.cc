@@ -172,6 +172,17 @@ std::vector<GgufCase> ThingsThatChangeTheResult() {
          AddKey(parts, "llama.rope.scaling.type", test::Text("longrope"));
        },
        {"longrope"}},
+      {"RotaryDivisorOfZero",
+       "llama",
+       gguf::kI2S,
+       [](auto& parts) {
+         parts.tensors.push_back({"rope_freqs.weight",
+                                  {32},
+                                  gguf::kF32,
+                                  std::string(128, '\0'),
+                                  {}});
+       },
+       {"rope_freqs.weight"}},
       {"PartOfTheHeadRotated",
        "llama",
        gguf::kI2S,

@@ -110,6 +110,15 @@ TEST_F(SyntheticLlama, FalconEInShardsByTheDivideRule) {
       model);
 }
 
+TEST_F(SyntheticLlama, FalconEWithoutAnEpsilonOfItsProjections) {
+  SyntheticShape shape;
+  shape.projection_norms = true;
+  const ReferenceModel model = RandomModel(shape, 14);
+  HfParts parts = HuggingFaceOf(shape, model, {});
+  parts.config["quantization_config"].erase("rms_norm_eps");
+  ExpectReference(files_.Write(parts), model);
+}
+
 // An epsilon of its own counts where the input is small.
 TEST_F(SyntheticLlama, FalconEUsesTheEpsilonOfItsProjections) {
   SyntheticShape shape;
@@ -266,7 +275,30 @@ TEST_F(SyntheticLlama, KeysThatMayBeMissingHaveTheirDefaults) {
   EXPECT_EQ(Model::Load(path)->config().rope_theta, 10000.0F);
 }
 
+// The defaults of LlamaConfig, on which published files rely.
+TEST_F(SyntheticLlama, SettingsThatMayBeMissingHaveTheirDefaults) {
+  SyntheticShape shape;
+  shape.kv_heads = shape.heads;
+  const ReferenceModel model = RandomModel(shape, 15);
+  for (const char* key : {"head_dim", "num_key_value_heads", "rope_theta",
+                          "tie_word_embeddings"}) {
+    SCOPED_TRACE(key);
+    HfParts parts = HuggingFaceOf(shape, model, {});
+    parts.config.erase(key);
+    ExpectReference(files_.Write(parts), model);
+  }
+}
+
 // ------------------------------------------------------ orders of I2_S
+
+// Blocks of 128 run over the ends of rows of 192.
+TEST_F(SyntheticLlama, I2SOfShortRowsIsReadFlat) {
+  SyntheticShape shape;
+  shape.hidden = 192;
+  shape.ffn = 320;
+  const ReferenceModel model = RandomModel(shape, 16);
+  ExpectReference(files_.Write(GgufOf(shape, model, {})), model);
+}
 
 TEST_F(SyntheticLlama, LayoutsBAndCOfI2SAreReadWhenNamed) {
   const SyntheticShape shape = Falcon3();
