@@ -42,7 +42,8 @@ Vector Times(const ReferenceMatrix& w, const TokenInput& in) {
       double sum = 0;  // an exact integer if the input is
       for (std::size_t c = b; c < b + block; ++c) {
         const std::size_t i = r * w.cols + c;
-        sum += in.x[c] * (w.is_ternary() ? w.trits[i] : w.values[i]);
+        sum += in.x[c] *
+               (w.is_ternary() ? static_cast<float>(w.trits[i]) : w.values[i]);
       }
       y[r] += w.is_ternary() ? sum * w.Scale(r, b) : sum;
     }
@@ -103,9 +104,10 @@ void Rotate(const ReferenceModel& model, std::size_t tokens, Vector& x) {
 }
 
 // One query head over the keys and values of positions 0 .. position.
-void AttendHead(const double* q, const double* k, const double* v,
-                std::size_t position, std::size_t stride, std::size_t head_dim,
-                double* out) {
+void AttendHead(const ReferenceModel& model, const double* q, const double* k,
+                const double* v, std::size_t position, double* out) {
+  const std::size_t head_dim = model.head_dim;
+  const std::size_t stride = model.kv_heads * head_dim;
   Vector weights(position + 1);
   for (std::size_t p = 0; p <= position; ++p) {
     double dot = 0;
@@ -126,13 +128,12 @@ void AttendHead(const double* q, const double* k, const double* v,
 Vector Attend(const ReferenceModel& m, std::size_t tokens, const Vector& q,
               const Vector& k, const Vector& v) {
   Vector out(q.size());
-  const std::size_t stride = m.kv_heads * m.head_dim;
   for (std::size_t t = 0; t < tokens; ++t) {
     for (std::size_t h = 0; h < m.heads; ++h) {
       const std::size_t kv = h / (m.heads / m.kv_heads) * m.head_dim;
       const std::size_t head = (t * m.heads + h) * m.head_dim;
-      AttendHead(q.data() + head, k.data() + kv, v.data() + kv, t, stride,
-                 m.head_dim, out.data() + head);
+      AttendHead(m, q.data() + head, k.data() + kv, v.data() + kv, t,
+                 out.data() + head);
     }
   }
   return out;

@@ -20,7 +20,7 @@ struct ReferenceMatrix {
   // Ternary: each -1, 0 or +1 [rows][cols], times the scale of its row and
   // block of columns [rows][cols / block].
   std::vector<std::int8_t> trits;
-  std::size_t block = 0;
+  std::size_t block = 1;
   std::vector<float> scales;
   // Dense: [rows][cols].  Beside trits: the master weights they were made of.
   std::vector<float> values;

@@ -103,16 +103,17 @@ class Generator {
     }
   }
   void AddSlices(bool columns, ReferenceMatrix& matrix) {
+    const std::size_t slices = std::max<std::size_t>(shape_.slices, 1);
     std::vector<float> scales;
-    for (std::size_t i = 0; i < shape_.slices; ++i) {
+    for (std::size_t i = 0; i < slices; ++i) {
       scales.push_back(Scale(1, matrix.cols));
     }
-    matrix.block = columns ? matrix.cols / shape_.slices : matrix.cols;
+    matrix.block = columns ? matrix.cols / slices : matrix.cols;
     for (std::size_t r = 0; r < matrix.rows; ++r) {
       if (columns) {
         matrix.scales.insert(matrix.scales.end(), scales.begin(), scales.end());
       } else {
-        matrix.scales.push_back(scales[r * shape_.slices / matrix.rows]);
+        matrix.scales.push_back(scales[r * slices / matrix.rows]);
       }
     }
   }

@@ -72,25 +72,27 @@ void AddVector(test::GgufParts& parts, const std::string& name) {
        {}});
 }
 
-const std::string kK = "blk.0.attn_k.weight";  // [128][256]
+constexpr const char* kKeyMatrix = "blk.0.attn_k.weight";  // [128][256]
 
 std::vector<GgufCase> BytesThatAreWrong() {
   return {
       {"I2SOfAnotherSize",
        "llama",
        gguf::kI2S,
-       [](auto& parts) { parts.Tensor(kK).data += std::string(64, '\x55'); },
-       {kK, "I2_S", "8224", "8288"}},
+       [](auto& parts) {
+         parts.Tensor(kKeyMatrix).data += std::string(64, '\x55');
+       },
+       {kKeyMatrix, "I2_S", "8224", "8288"}},
       {"Tl1",
        "llama",
        gguf::kI2S,
-       [](auto& parts) { parts.Tensor(kK).type = gguf::kTl1; },
-       {kK, "TL1", "I2_S"}},
+       [](auto& parts) { parts.Tensor(kKeyMatrix).type = gguf::kTl1; },
+       {kKeyMatrix, "TL1", "I2_S"}},
       {"Tl2",
        "llama",
        gguf::kI2S,
-       [](auto& parts) { parts.Tensor(kK).type = gguf::kTl2; },
-       {kK, "TL2", "I2_S"}},
+       [](auto& parts) { parts.Tensor(kKeyMatrix).type = gguf::kTl2; },
+       {kKeyMatrix, "TL2", "I2_S"}},
       // STQ1_0 was published under this number too: 42 bytes for 256 weights.
       {"Type42OfNoKnownSize",
        "qwen3",
@@ -109,47 +111,47 @@ std::vector<GgufCase> BytesThatAreWrong() {
       {"UnknownType",
        "llama",
        gguf::kI2S,
-       [](auto& parts) { parts.Tensor(kK).type = 99; },
-       {kK, "99"}},
+       [](auto& parts) { parts.Tensor(kKeyMatrix).type = 99; },
+       {kKeyMatrix, "99"}},
       {"Code3InI2S",
        "llama",
        gguf::kI2S,
-       [](auto& parts) { parts.Tensor(kK).data[5] = '\xff'; },
-       {kK, "code 3"}},
+       [](auto& parts) { parts.Tensor(kKeyMatrix).data[5] = '\xff'; },
+       {kKeyMatrix, "code 3"}},
       {"Code3InQ2",
        "qwen3",
        gguf::kQ2_0,
-       [](auto& parts) { parts.Tensor(kK).data[5] = '\xff'; },
-       {kK, "code 3"}},
+       [](auto& parts) { parts.Tensor(kKeyMatrix).data[5] = '\xff'; },
+       {kKeyMatrix, "code 3"}},
       {"Code3InIq2Bn",
        "llama",
        gguf::kIq2Bn,
-       [](auto& parts) { parts.Tensor(kK).data[5] = '\xff'; },
-       {kK, "code 3"}},
+       [](auto& parts) { parts.Tensor(kKeyMatrix).data[5] = '\xff'; },
+       {kKeyMatrix, "code 3"}},
       {"ScaleThatIsNoNumber",
        "llama",
        gguf::kI2S,
        [](auto& parts) {
-         parts.Tensor(kK).data.replace(8192, 4, "\xff\xff\xff\x7f", 4);
+         parts.Tensor(kKeyMatrix).data.replace(8192, 4, "\xff\xff\xff\x7f", 4);
        },
-       {kK, "scale"}},
+       {kKeyMatrix, "scale"}},
       {"NegativeScale",
        "llama",
        gguf::kIq2Bn,
-       [](auto& parts) { parts.Tensor(kK).data[3] = '\xbf'; },
-       {kK, "scale"}},
+       [](auto& parts) { parts.Tensor(kKeyMatrix).data[3] = '\xbf'; },
+       {kKeyMatrix, "scale"}},
       {"HoleOfZeroBytes",
        "llama",
        gguf::kI2S,
        [](auto& parts) {
-         std::string& data = parts.Tensor(kK).data;
+         std::string& data = parts.Tensor(kKeyMatrix).data;
          data.assign(data.size(), '\0');
        },
-       {kK, "scale 0"}},
+       {kKeyMatrix, "scale 0"}},
   };
 }
 
-std::vector<GgufCase> ThingsThatChangeTheResult() {
+std::vector<GgufCase> SettingsThatChangeTheResult() {
   return {
       {"RotatedWeights",
        "qwen3",
@@ -204,6 +206,11 @@ std::vector<GgufCase> ThingsThatChangeTheResult() {
          AddKey(parts, "llama.attention.sliding_window", test::U32(64));
        },
        {"sliding_window"}},
+  };
+}
+
+std::vector<GgufCase> TensorsThatChangeTheResult() {
+  return {
       {"Bias",
        "qwen3",
        gguf::kPq2_0,
@@ -271,8 +278,11 @@ TEST_P(RefusedGguf, NamesWhatIsWrong) {
 INSTANTIATE_TEST_SUITE_P(Bytes, RefusedGguf,
                          ::testing::ValuesIn(BytesThatAreWrong()),
                          [](const auto& test) { return test.param.name; });
-INSTANTIATE_TEST_SUITE_P(Things, RefusedGguf,
-                         ::testing::ValuesIn(ThingsThatChangeTheResult()),
+INSTANTIATE_TEST_SUITE_P(Settings, RefusedGguf,
+                         ::testing::ValuesIn(SettingsThatChangeTheResult()),
+                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Tensors, RefusedGguf,
+                         ::testing::ValuesIn(TensorsThatChangeTheResult()),
                          [](const auto& test) { return test.param.name; });
 
 // 1024 weights take 288 bytes in blocks of 64 and 272, padded to 288, in blocks
@@ -288,7 +298,8 @@ TEST(RefusedGguf, Type42ThatCouldBeOfTwoLayouts) {
       GgufOf(shape, model, {.linear_type = gguf::kQ2_0});
   const TemporaryDirectory directory;
   WriteFile(directory / "model.gguf", test::Serialize(parts));
-  ExpectRefused(directory / "model.gguf", {kK, "Q2_0", "blocks of 128"});
+  ExpectRefused(directory / "model.gguf",
+                {kKeyMatrix, "Q2_0", "blocks of 128"});
 }
 
 // ----------------------------------------------------------- Hugging Face
@@ -301,62 +312,68 @@ struct HfCase {
 };
 void PrintTo(const HfCase& c, std::ostream* out) { *out << c.name; }
 
-std::vector<HfCase> HfCases() {
-  using Linears = HfForm::Linears;
-  const Linears packed = Linears::kPackedMultiply;
-  const std::string q = "model.layers.0.self_attn.q_proj";
+constexpr HfForm::Linears kPacked = HfForm::Linears::kPackedMultiply;
+
+std::vector<HfCase> SettingsThatAreUnknown() {
   return {
       {"UnknownModelType",
-       packed,
+       kPacked,
        [](auto& parts) { parts.config["model_type"] = "mistral"; },
        {"model_type", "mistral"}},
       {"UnknownActivation",
-       packed,
+       kPacked,
        [](auto& parts) { parts.config["hidden_act"] = "gelu"; },
        {"hidden_act", "gelu"}},
       {"UnknownRotaryScaling",
-       packed,
+       kPacked,
        [](auto& parts) {
          parts.config["rope_scaling"] = {{"rope_type", "longrope"},
                                          {"factor", 2.0}};
        },
        {"rope", "longrope"}},
       {"RotaryScalingWithAnUnknownKey",
-       packed,
+       kPacked,
        [](auto& parts) {
          parts.config["rope_scaling"] = {
              {"rope_type", "linear"}, {"factor", 2.0}, {"surprise", 1.5}};
        },
        {"surprise"}},
       {"Bias",
-       packed,
+       kPacked,
        [](auto& parts) { parts.config["attention_bias"] = true; },
        {"attention_bias"}},
+      {"Experts",
+       kPacked,
+       [](auto& parts) { parts.config["num_local_experts"] = 8; },
+       {"num_local_experts"}},
+      {"OtherQuantization",
+       kPacked,
+       [](auto& parts) {
+         parts.config["quantization_config"]["quant_method"] = "awq";
+       },
+       {"quant_method", "awq"}},
+  };
+}
+
+std::vector<HfCase> PartsThatDoNotFit() {
+  const std::string q = "model.layers.0.self_attn.q_proj";
+  const HfForm::Linears one_bit = HfForm::Linears::kOneBitLlm;
+  return {
       {"BiasTensor",
-       packed,
+       kPacked,
        [q](auto& parts) {
          parts.tensors.tensors.push_back(
              {q + ".bias", "BF16", {256}, std::string(512, '\0'), {}});
        },
        {q + ".bias"}},
-      {"Experts",
-       packed,
-       [](auto& parts) { parts.config["num_local_experts"] = 8; },
-       {"num_local_experts"}},
-      {"OtherQuantization",
-       packed,
-       [](auto& parts) {
-         parts.config["quantization_config"]["quant_method"] = "awq";
-       },
-       {"quant_method", "awq"}},
       {"ProjectionNormsThatAreNotThere",
-       packed,
+       kPacked,
        [](auto& parts) {
          parts.config["quantization_config"]["use_rms_norm"] = true;
        },
        {"rms_norm.weight"}},
       {"ProjectionNormsThatAreNotDeclared",
-       packed,
+       kPacked,
        [q](auto& parts) {
          parts.tensors.tensors.push_back({q + ".rms_norm.weight",
                                           "BF16",
@@ -366,21 +383,21 @@ std::vector<HfCase> HfCases() {
        },
        {q + ".rms_norm.weight"}},
       {"ScaleMissing",
-       packed,
+       kPacked,
        [q](auto& parts) { parts.tensors.Remove(q + ".weight_scale"); },
        {q + ".weight_scale"}},
       {"Code3",
-       packed,
+       kPacked,
        [q](auto& parts) {
          parts.tensors.Tensor(q + ".weight").data[7] = '\xff';
        },
        {q + ".weight", "code 3"}},
       {"OneBitLlmOfTwoBits",
-       Linears::kOneBitLlm,
+       one_bit,
        [](auto& parts) { parts.config["weight_bits"] = 2; },
        {"weight_bits", "2"}},
       {"OneBitLlmWithFourBitInputs",
-       Linears::kOneBitLlm,
+       one_bit,
        [](auto& parts) { parts.config["input_bits"] = 4; },
        {"input_bits", "4"}},
   };
@@ -403,7 +420,11 @@ TEST_P(RefusedFolder, NamesWhatIsWrong) {
   ExpectRefused(directory / "wrong", c.words);
 }
 
-INSTANTIATE_TEST_SUITE_P(Things, RefusedFolder, ::testing::ValuesIn(HfCases()),
+INSTANTIATE_TEST_SUITE_P(Settings, RefusedFolder,
+                         ::testing::ValuesIn(SettingsThatAreUnknown()),
+                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(Parts, RefusedFolder,
+                         ::testing::ValuesIn(PartsThatDoNotFit()),
                          [](const auto& test) { return test.param.name; });
 
 TEST(RefusedShards, NameTheMissingFile) {

@@ -51,12 +51,12 @@ void ExpectReference(const std::filesystem::path& path,
 class ModelFiles {
  public:
   std::filesystem::path Write(const test::GgufParts& parts) {
-    const std::filesystem::path path = directory_ / NextName(".gguf");
+    std::filesystem::path path = directory_ / NextName(".gguf");
     WriteFile(path, test::Serialize(parts));
     return path;
   }
   std::filesystem::path Write(const HfParts& parts, std::size_t shards = 1) {
-    const std::filesystem::path path = directory_ / NextName("");
+    std::filesystem::path path = directory_ / NextName("");
     WriteHuggingFace(parts, path, shards);
     return path;
   }

@@ -192,7 +192,8 @@ TEST_F(SyntheticFloat, UnpackedWeightsTakeTwoBitsInMemory) {
       shape.layers *
       (4 * shape.hidden * shape.hidden + 3 * shape.hidden * shape.ffn);
   const std::uint64_t scales =
-      shape.layers * (2 * 6 * shape.hidden + 3 * shape.hidden + 2 * shape.ffn);
+      shape.layers *
+      (std::uint64_t{12} * shape.hidden + 3 * shape.hidden + 2 * shape.ffn);
   const std::uint64_t others =
       2 * shape.vocab * shape.hidden * 2 + 5 * shape.hidden * sizeof(float);
   const std::uint64_t expected = weights / 4 + scales * sizeof(float) + others;

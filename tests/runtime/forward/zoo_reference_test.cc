@@ -250,8 +250,9 @@ TEST_P(ZooModel, ChoosesTheTokensOfTheReferenceWhereItsLeadIsLarge) {
     const std::vector<float> got = LogitsOf(model, ids);
     const std::size_t vocab = want.size() / ids.size();
     for (std::size_t t = 0; t < ids.size(); ++t) {
-      std::vector<float> row(want.begin() + static_cast<long>(t * vocab),
-                             want.begin() + static_cast<long>((t + 1) * vocab));
+      std::vector<float> row(
+          want.begin() + static_cast<std::ptrdiff_t>(t * vocab),
+          want.begin() + static_cast<std::ptrdiff_t>((t + 1) * vocab));
       const std::size_t best = Argmax(row.data(), vocab);
       const float top = row[best];
       row[best] = -1e30F;
