@@ -95,7 +95,8 @@ std::string ModelLine(const fs::path& path, const Model& model,
       text.resize(text.size() - end.size());
       text += "; " + all.substr(0, all.find(';'));
     }
-    text += "; chat template: " + chat_template.value_or(DescribeChatTemplate(path));
+    text += "; chat template: " +
+            chat_template.value_or(DescribeChatTemplate(path));
   }
   return path.filename().string() + ": " + text;
 }

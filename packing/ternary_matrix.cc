@@ -74,6 +74,33 @@ std::optional<float> CommonScale(std::span<const float> scales) {
   return common;
 }
 
+// True if each run of `merged` scales agrees with itself, where `merged`
+// divides the blocks of a row; then `scales` are those of the runs.
+bool MergeBlocks(std::span<const float> all, std::size_t merged,
+                 std::vector<float>& scales) {
+  scales.clear();
+  for (std::size_t b = 0; b < all.size(); b += merged) {
+    const auto common = CommonScale(all.subspan(b, merged));
+    if (!common.has_value()) return false;
+    scales.push_back(*common);
+  }
+  return true;
+}
+
+// To the fewest blocks of equal width that say the same.
+void WidenBlocks(TernaryMatrix& matrix) {
+  if (matrix.cols % matrix.block != 0) return;
+  const std::size_t blocks = matrix.cols / matrix.block;
+  std::vector<float> scales;
+  for (std::size_t count = 2; count < blocks; ++count) {
+    if (blocks % count != 0) continue;
+    if (!MergeBlocks(matrix.scales, blocks / count, scales)) continue;
+    matrix.block *= blocks / count;
+    matrix.scales = std::move(scales);
+    return;
+  }
+}
+
 // kBlock to kRow, if every row agrees with itself.
 void WidenToRows(TernaryMatrix& matrix) {
   const std::size_t blocks = (matrix.cols + matrix.block - 1) / matrix.block;
@@ -94,6 +121,7 @@ void WidenToRows(TernaryMatrix& matrix) {
 void WidenScales(TernaryMatrix& matrix) {
   NormalizeZeros(matrix);
   if (matrix.group == ScaleGroup::kBlock) WidenToRows(matrix);
+  if (matrix.group == ScaleGroup::kBlock) WidenBlocks(matrix);
   if (matrix.group == ScaleGroup::kRow) {
     if (const auto common = CommonScale(matrix.scales); common.has_value()) {
       matrix.group = ScaleGroup::kMatrix;

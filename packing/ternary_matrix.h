@@ -43,8 +43,9 @@ struct TernaryMatrix {
   bool operator==(const TernaryMatrix&) const = default;
 };
 
-// Brings the scales to the widest group that says the same: kBlock to kRow to
-// kMatrix where all non-zero scales of the group are bit-equal.  Groups of
+// Brings the scales to the widest group that says the same: kBlock to wider
+// blocks, kRow and kMatrix where all non-zero scales of the group are
+// bit-equal.  Groups of
 // scale 0 get code 1 and agree with any neighbour; a matrix of nothing but
 // zeros has scale 0.  This is what makes TQ2_0, which repeats one scale in
 // every block, equal to I2_S, which stores it once.

@@ -7,11 +7,10 @@ namespace tern::chat {
 // microsoft/bitnet-b1.58-2B-4T, tokenizer_config.json: each message is its role
 // with a capital letter, a colon, a space, the content without white space at
 // its ends, and <|eot_id|>; the answer begins after "Assistant: ".  The
-// published text leaves the beginning-of-text token to the tokenizer.  The
 // published GGUF file (microsoft/bitnet-b1.58-2B-4T-gguf) holds a placeholder.
 inline constexpr const char* kTemplate2B4T =
-    "{{ bos_token }}"
     "{% for message in messages %}"
+    "{% if loop.first %}{{ bos_token }}{% endif %}"
     "{{ message.role | capitalize }}: {{ message.content | trim }}<|eot_id|>"
     "{% endfor %}"
     "{% if add_generation_prompt %}Assistant: {% endif %}";

@@ -9,9 +9,9 @@ namespace tern {
 
 std::vector<Token> EncodeChat(const RenderedChat& chat,
                               const Tokenizer& tokenizer) {
-  return tokenizer.Encode(chat.text, {.add_bos = true,
-                                      .parse_special = true,
-                                      .special_mask = chat.mask});
+  return tokenizer.Encode(
+      chat.text,
+      {.add_bos = true, .parse_special = true, .special_mask = chat.mask});
 }
 
 Chat::Chat(ChatTemplate chat_template, const Tokenizer& tokenizer,

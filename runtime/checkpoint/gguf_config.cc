@@ -20,7 +20,7 @@ using files::Quote;
 
 constexpr const char* kEmbeddingName = "token_embd.weight";
 constexpr const char* kHeadName = "output.weight";
-constexpr float kDefaultRopeTheta = 10000;  // ggml's, where the key is missing
+constexpr float kDefaultRopeTheta = 10000;
 
 // Keys below the architecture's name that ReadConfig uses.
 constexpr std::array<std::string_view, 16> kConfigKeys = {
@@ -194,8 +194,13 @@ void GgufConfig::CheckHeadDim(const char* name, std::size_t head_dim) const {
 
 // none, linear and yarn, as ggml names them; Llama 3's scaling is a tensor.
 void GgufConfig::ReadRope(ModelConfig& config) const {
-  const auto base = file_.Number(Key("rope.freq_base"));
-  config.rope_theta = base ? static_cast<float>(*base) : kDefaultRopeTheta;
+  // Writers left it out while every model had ggml's default.
+  const bool has_default =
+      config.architecture == "llama" || config.architecture == "bitnet";
+  config.rope_theta =
+      has_default && !file_.metadata.contains(Key("rope.freq_base"))
+          ? kDefaultRopeTheta
+          : Float("rope.freq_base");
   const std::string type_key = Key("rope.scaling.type");
   const std::string* type = file_.String(type_key);
   const auto factor =

@@ -23,9 +23,19 @@ LinearShape LargestLinear(const ModelConfig& c, std::size_t max_tokens,
   LinearShape shape;
   shape.tokens = max_tokens;
   shape.cols = std::max({c.hidden_size, QuerySize(c), c.ffn_size});
-  shape.rows = c.ternary_head ? std::max(shape.cols, c.vocab_size) : shape.cols;
+  shape.rows = shape.cols;
   shape.threads = static_cast<std::size_t>(num_threads);
   return shape;
+}
+
+// A ternary head; nothing for a dense one, which needs no scratch.
+LinearShape HeadShape(const ModelConfig& c, std::size_t max_tokens,
+                      int num_threads) {
+  if (!c.ternary_head) return {};
+  return {.tokens = max_tokens,
+          .cols = c.hidden_size,
+          .rows = c.vocab_size,
+          .threads = static_cast<std::size_t>(num_threads)};
 }
 
 // Floats of inputs with norms of their own.
@@ -195,7 +205,8 @@ Workspace::Workspace(const ModelConfig& c, std::size_t tokens,
       frequencies(c.rope_frequencies.empty()
                       ? RopeFrequencies(c.rope_theta, c.head_dim)
                       : c.rope_frequencies),
-      linear(LargestLinear(c, tokens, num_threads), c.input_type) {}
+      linear(LargestLinear(c, tokens, num_threads), c.input_type),
+      head(HeadShape(c, tokens, num_threads), InputType::kFloat) {}
 
 std::uint64_t Workspace::Bytes(const ModelConfig& c, std::size_t tokens,
                                std::size_t context_length, int num_threads) {
@@ -207,7 +218,9 @@ std::uint64_t Workspace::Bytes(const ModelConfig& c, std::size_t tokens,
   return (tokens * floats_a_token + NormedSize(c, tokens) + scores) *
              sizeof(float) +
          LinearScratch::Bytes(LargestLinear(c, tokens, num_threads),
-                              c.input_type);
+                              c.input_type) +
+         LinearScratch::Bytes(HeadShape(c, tokens, num_threads),
+                              InputType::kFloat);
 }
 
 void Embed(const ForwardPass& pass, std::span<const Token> tokens) noexcept {
@@ -278,7 +291,8 @@ void RunTokens(const ForwardPass& pass, std::span<const Token> tokens,
 void RunHead(const ForwardPass& pass, const float* x, std::size_t tokens,
              float* logits) noexcept {
   const Projection head{&pass.weights.Head(), logits};
-  Project({&head, 1}, x, tokens, pass.work.linear, pass.num_threads);
+  // The head is never quantised in training, so neither is its input.
+  Project({&head, 1}, x, tokens, pass.work.head, pass.num_threads);
 }
 
 }  // namespace tern

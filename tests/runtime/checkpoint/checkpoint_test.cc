@@ -187,7 +187,7 @@ TEST_F(CheckpointTest, PlainWeightsStayFloats) {
   config.erase("quantization_config");
   SafetensorsParts floats = test::TinyFloats("F16");
   const std::string q = "model.layers.0.self_attn.q_proj.weight";
-  floats.Tensor(q).data[1] = '\0';  // 1 becomes another number: not ternary
+  floats.Tensor(q).data[0] = 1;  // a second magnitude in a row
   const Checkpoint model = OpenHf(floats, config);
   EXPECT_EQ(model.format, "Hugging Face, plain weights");
   EXPECT_EQ(model.layers[0].k.kind, LinearKind::kUnpacked);

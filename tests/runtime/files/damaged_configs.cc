@@ -70,11 +70,11 @@ void AddConfigValues(Cases& cases) {
     json value;
   };
   const std::vector<Value> refused = {
-      {"model_type", "llama"},
+      {"model_type", "gemma3"},
       {"architectures", {"LlamaForCausalLM"}},
       {"architectures", json::array()},
-      {"hidden_act", "silu"},
-      {"rope_scaling", {{"type", "linear"}, {"factor", 2}}},
+      {"hidden_act", "gelu"},
+      {"rope_scaling", 2},
       {"attention_bias", true},
       {"mlp_bias", true},
       {"sliding_window", 4096},
@@ -94,12 +94,17 @@ void AddConfigValues(Cases& cases) {
                     [&](auto& c) { c[value.key] = value.value; },
                     {key(value.key)});
   }
-  cases.AddConfig(
-      "rope_parameters of type yarn",
-      [](auto& c) {
-        c["rope_parameters"] = {{"rope_type", "yarn"}, {"rope_theta", 10000}};
-      },
-      {key("rope_type"), "yarn"});
+  cases.AddConfig("rope_parameters of type longrope",
+                  [](auto& c) {
+                    c["rope_parameters"] = {{"rope_type", "longrope"},
+                                            {"rope_theta", 10000}};
+                  },
+                  {key("rope_type"), "longrope"});
+  cases.AddConfig("rope_scaling without a factor",
+                  [](auto& c) {
+                    c["rope_scaling"] = {{"type", "linear"}};
+                  },
+                  {key("factor")});
   cases.AddConfig("rope_parameters with a factor",
                   [](auto& c) {
                     c["rope_parameters"] = {{"rope_type", "default"},
@@ -141,7 +146,7 @@ void AddQuantization(Cases& cases) {
       {"quant_method", nullptr},
       {"linear_class", "otherlinear"},
       {"quantization_mode", "sometimes"},
-      {"use_rms_norm", true},
+      {"use_rms_norm", 1},
       {"modules_to_not_convert", json::array()},
       {"modules_to_not_convert", {"lm_head", "q_proj"}},
       {"bits", 2},

@@ -409,7 +409,7 @@ void AddTq2(Cases& cases) {
 }
 
 void AddArchitecture(Cases& cases) {
-  for (const char* arch : {"llama", "bitnet", "qwen3", ""}) {
+  for (const char* arch : {"gemma3", "mamba", ""}) {
     cases.Add(std::string("architecture '") + arch + "'",
               [&](auto& g) { g.Key("general.architecture") = Text(arch); },
               {Key("general.architecture"), std::string("'") + arch + "'"});
@@ -487,7 +487,7 @@ void AddUnknown(Cases& cases) {
               },
               {Key(key)});
   };
-  add_key(kArch + "rope.scaling.type", Text("yarn"));
+  add_key(kArch + "rope.scaling.type", Text("longrope"));
   add_key(kArch + "rope.scaling.factor", F32(2));
   add_key(kArch + "attention.sliding_window", U32(32));
   cases.Add("key length that is not the rotary size",
