@@ -141,6 +141,7 @@ Json ReportJson(const ModelReport& report, const std::string& path) {
           {"format", report.format},
           {"config", report.config ? ConfigJson(*report.config) : Json()},
           {"tokenizer", report.tokenizer},
+          {"chat_template", report.chat_template},
           {"metadata", metadata},
           {"tensors", tensors},
           {"memory", report.memory ? MemoryJson(*report.memory) : Json()},
@@ -207,7 +208,8 @@ std::string MemoryTable(const MemoryReport& m) {
 std::string ReportText(const ModelReport& report, const std::string& path) {
   std::string out = EscapeControls(path) + ": " + report.format + "\n";
   if (report.config) out += "\nmodel\n" + Members(ConfigJson(*report.config));
-  out += "\ntokenizer\n  " + report.tokenizer + "\n\nmetadata\n";
+  out += "\ntokenizer\n  " + report.tokenizer + "\n\nchat template\n  " +
+         EscapeControls(report.chat_template) + "\n\nmetadata\n";
   Rows metadata{{}, {false, false}};
   for (const auto& [key, value] : report.metadata) {
     metadata.rows.push_back({EscapePiece(key), EscapePiece(value)});

@@ -15,6 +15,7 @@
 #include <utility>
 #include <variant>
 
+#include <tern/chat.h>
 #include <tern/cpu.h>
 #include <tern/error.h>
 #include <tern/inspect.h>
@@ -396,6 +397,7 @@ ModelReport InspectFile(const fs::path& path, const InspectOptions& options) {
     InspectLooseTensors(tensors, inspection);
   }
   InspectTokenizer(path, inspection);
+  inspection.report.chat_template = DescribeChatTemplate(path);
   return std::move(inspection.report);
 }
 

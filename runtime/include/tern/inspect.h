@@ -50,6 +50,7 @@ struct ModelReport {
   // Absent where the file cannot be run; `problems` says why.
   std::optional<ModelConfig> config;
   std::string tokenizer;  // Tokenizer::description(), or why there is none
+  std::string chat_template;  // DescribeChatTemplate()
   std::optional<MemoryReport> memory;
   // Checks that failed; empty: tern would run this file.
   std::vector<std::string> problems;

@@ -75,6 +75,20 @@ INSTANTIATE_TEST_SUITE_P(
                       BonsaiCase{"PTQ1", gguf::kPtq1_0, gguf::kPtq1_0, 128}),
     [](const auto& test) { return std::string(test.param.name); });
 
+// A head is never quantised in training, whatever the layers are.
+TEST_F(SyntheticFloat, ATernaryHeadTakesFloatsWhereLayersTakeInt8) {
+  SyntheticShape shape = Bonsai(128);
+  shape.int8_input = true;
+  const ReferenceModel model = RandomModel(shape, 24);
+  LoadOptions options;
+  options.input_type = InputType::kInt8;
+  ExpectReference(files_.Write(GgufOf(shape, model,
+                                      {.linear_type = gguf::kPq2_0,
+                                       .embedding_type = gguf::kPq2_0,
+                                       .head_type = gguf::kPq2_0})),
+                  model, options);
+}
+
 TEST_F(SyntheticFloat, BonsaiWithATiedTernaryEmbedding) {
   SyntheticShape shape = Bonsai(128);
   shape.tied = true;
