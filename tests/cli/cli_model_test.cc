@@ -108,8 +108,10 @@ TEST(Run, PrintsThePromptThenItsContinuation) {
 TEST(Run, TellsModelAndTimingsOnStderr) {
   const ProgramResult result = Tern(Greedy("4") + Words{"--seed", "77"});
   for (const char* part :
-       {"books-79m.gguf: ", "bitnet-b1.58", "load ", "prefill ", "decode ",
-        "tokens/s", "GB/s", "peak memory ", "seed 77"}) {
+       {"books-79m.gguf: ", "GGUF v3", "bitnet-b1.58", "squared ReLU",
+        "ternary weights, activations int8 per token", "q8_0 tied head",
+        "pre-tokenizer llama-bpe", "chat template: the file's own", "load ",
+        "prefill ", "decode ", "tokens/s", "GB/s", "peak memory ", "seed 77"}) {
     EXPECT_TRUE(Contains(result.err, part)) << part << " in " << result.err;
   }
 }
@@ -306,6 +308,53 @@ TEST(Logits, AllPositionsEndWithTheLastOne) {
 }
 
 // A file opened while a standard stream is closed takes its number.
+const char* const kFixture = TERN_SOURCE_DIR "/tests/golden/";
+
+// What one model's logits are with these options.
+std::string LogitsOf(const Folder& folder, const std::string& model,
+                     const Words& options) {
+  const std::string out = folder.File("out");
+  const ProgramResult result = Tern(
+      Words{"logits", "-m", kFixture + model, "--tokens", "1,2,3", "-o", out} +
+      options);
+  EXPECT_EQ(result.status, 0) << result.err;
+  return ReadFile(out);
+}
+
+TEST(Logits, ActivationsAndI2SLayoutAreChosen) {
+  const Folder folder;
+  const std::string model = "zb-bitnet-256.i2_s.gguf";
+  const std::string plain = LogitsOf(folder, model, {});
+  EXPECT_EQ(LogitsOf(folder, model, {"--activations", "int8"}), plain);
+  EXPECT_EQ(LogitsOf(folder, model, {"--activations", "auto"}), plain);
+  EXPECT_NE(LogitsOf(folder, model, {"--activations", "none"}), plain);
+  EXPECT_EQ(LogitsOf(folder, model, {"--i2s-layout", "a"}), plain);
+  EXPECT_NE(LogitsOf(folder, model, {"--i2s-layout", "b"}), plain);
+  EXPECT_NE(LogitsOf(folder, model, {"--i2s-layout", "c"}), plain);
+}
+
+TEST(Pack, RecordsWhatTernaryLayersTake) {
+  const Folder folder;
+  const std::string source = std::string(kFixture) + "zb-bitnet-256.i2_s.gguf";
+  const std::string packed = folder.File("none.gguf");
+  const ProgramResult result = Tern(
+      {"pack", source, packed, "--type", "tq1_0", "--activations", "none"});
+  // The scales of this model are no f16, so only I2_S holds them.
+  EXPECT_EQ(result.status, 1);
+  EXPECT_TRUE(Contains(result.err, "f16 cannot hold exactly")) << result.err;
+  const ProgramResult made =
+      Tern({"pack", source, packed, "--activations", "none"});
+  ASSERT_EQ(made.status, 0) << made.err;
+  EXPECT_EQ(TernJson({"inspect", packed})["config"]["inputs_of_ternary_layers"],
+            "not quantised");
+  const ProgramResult run = Tern({"logits", "-m", packed, "--tokens", "1,2,3",
+                                  "-o", folder.File("recorded")});
+  EXPECT_EQ(run.status, 0) << run.err;
+  EXPECT_EQ(
+      ReadFile(folder.File("recorded")),
+      LogitsOf(folder, "zb-bitnet-256.i2_s.gguf", {"--activations", "none"}));
+}
+
 TEST(Logits, ClosedStandardStreamsDoNotSwallowTheFile) {
   const Folder folder;
   const std::string file = folder.File("logits");

@@ -129,6 +129,8 @@ TEST(Usage, NumbersOutOfRangeAreNamed) {
       {"--ctx", "0"},
       {"--threads", "0"},
       {"--kv", "f64"},
+      {"--activations", "int4"},
+      {"--i2s-layout", "d"},
       {"--threads", "1.5"},
       {"--ctx", "99999999999"},
       {"--seed", "18446744073709551616"}};
