@@ -337,13 +337,8 @@ TEST(Pack, RecordsWhatTernaryLayersTake) {
   const Folder folder;
   const std::string source = std::string(kFixture) + "zb-bitnet-256.i2_s.gguf";
   const std::string packed = folder.File("none.gguf");
-  const ProgramResult result = Tern(
+  const ProgramResult made = Tern(
       {"pack", source, packed, "--type", "tq1_0", "--activations", "none"});
-  // The scales of this model are no f16, so only I2_S holds them.
-  EXPECT_EQ(result.status, 1);
-  EXPECT_TRUE(Contains(result.err, "f16 cannot hold exactly")) << result.err;
-  const ProgramResult made =
-      Tern({"pack", source, packed, "--activations", "none"});
   ASSERT_EQ(made.status, 0) << made.err;
   EXPECT_EQ(TernJson({"inspect", packed})["config"]["inputs_of_ternary_layers"],
             "not quantised");
