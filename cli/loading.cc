@@ -62,6 +62,19 @@ void ChooseTarget(const std::string& target) {
   ForceTarget(target);
 }
 
+void RefuseOverwriting(const fs::path& model, const fs::path& output) {
+  std::error_code ignored;  // what is not there is not the same
+  const fs::path folder =
+      output.has_parent_path() ? output.parent_path() : fs::path(".");
+  const bool in_model = fs::is_directory(model, ignored) &&
+                        fs::exists(output, ignored) &&
+                        fs::equivalent(folder, model, ignored);
+  if (!in_model && !fs::equivalent(output, model, ignored)) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              output.string() +
+                  ": is part of the model that is read; choose another name");
+}
+
 std::shared_ptr<const Model> LoadModel(const fs::path& path,
                                        const ComputeOptions& options) {
   ChooseTarget(options.target);

@@ -30,6 +30,11 @@ std::filesystem::path ChooseModel(const std::string& given);
 // UsageError.
 void ChooseTarget(const std::string& target);
 
+// Throws Error if writing `output` would replace the model or a file of its
+// folder, which nobody means.
+void RefuseOverwriting(const std::filesystem::path& model,
+                       const std::filesystem::path& output);
+
 // Loads with a progress bar; Ctrl-C ends it.
 std::shared_ptr<const Model> LoadModel(const std::filesystem::path& path,
                                        const ComputeOptions& options);

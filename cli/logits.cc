@@ -1,5 +1,6 @@
 // `tern logits`: what the model says after given tokens, as raw float32.
 #include <bit>
+#include <filesystem>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -90,7 +91,9 @@ int Logits(const Arguments& arguments) {
   if (!ParseOptions(arguments, &options)) return kDone;
   CatchInterrupts();
   const std::vector<Token> tokens = ParseTokens(options);
-  const auto model = LoadModel(ChooseModel(options.model), options.compute);
+  const std::filesystem::path path = ChooseModel(options.model);
+  RefuseOverwriting(path, options.output);
+  const auto model = LoadModel(path, options.compute);
   if (const auto wrong = WrongToken(tokens, *model)) {
     throw UsageError("--tokens: " + *wrong);
   }

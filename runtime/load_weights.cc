@@ -127,14 +127,14 @@ std::vector<float> LoadNorm(const StoredTensor& tensor) {
 }
 
 TernaryWeights LoadTernary(const LinearSource& source) {
-  const packing::TernaryMatrix matrix = checkpoint::ReadLinear(source);
+  packing::TernaryMatrix matrix = checkpoint::ReadLinear(source);
   TernaryWeights weights;
   weights.tiles = AlignedBuffer<std::uint8_t>(
       packing::TilesBytes(matrix.rows, matrix.cols), Pages::kHuge);
   packing::FillTiles(matrix, 0, matrix.rows, weights.tiles.data());
   weights.group = matrix.group;
   weights.block = matrix.block;
-  weights.scales = matrix.scales;
+  weights.scales = std::move(matrix.scales);
   return weights;
 }
 
@@ -178,9 +178,11 @@ std::vector<LinearJob> LinearJobs(const Checkpoint& from, Weights& to) {
 // What a thread needs beside the result while it loads one matrix: the stored
 // bytes and codes, or floats to be ternarised and codes.
 std::uint64_t LoadingBytes(const LinearSource& source) {
-  return source.kind == LinearKind::kDense
-             ? 0
-             : checkpoint::ReadLinearBytes(source);
+  if (source.kind != LinearKind::kDense) {
+    return checkpoint::ReadLinearBytes(source);
+  }
+  // Rows that are put into another order are copied.
+  return source.interleaved_heads != 0 ? source.weight.bytes : 0;
 }
 
 std::uint64_t LinearBytes(const LinearSource& source) {

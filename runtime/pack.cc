@@ -219,6 +219,21 @@ packing::MaybeFault PackMatrix(const packing::TernaryMatrix& matrix,
   }
 }
 
+// Which type might hold what `type` cannot: I2_S has one float32 scale, Q2_0 an
+// f16 one for every 64 columns.
+std::string AdviceFor(const packing::TernaryMatrix& matrix, StoredType type) {
+  constexpr std::size_t kI2SBlock = 128;
+  constexpr std::size_t kQ2Block = 64;
+  if (type == StoredType::kI2S && matrix.cols % kQ2Block == 0) {
+    return "write Q2_0 instead";
+  }
+  if (type != StoredType::kI2S && matrix.cols % kI2SBlock == 0 &&
+      matrix.group == packing::ScaleGroup::kMatrix) {
+    return "write I2_S instead";
+  }
+  return "keep the model in its present form";
+}
+
 void WriteTernary(const PlannedTensor& planned, GgufWriter& writer) {
   RequireMemory(
       checkpoint::ReadLinearBytes(*planned.linear) + planned.target.Bytes(),
@@ -234,10 +249,7 @@ void WriteTernary(const PlannedTensor& planned, GgufWriter& writer) {
   std::vector<std::uint8_t> bytes;
   if (const auto fault = PackMatrix(matrix, planned.target.type, bytes)) {
     RefuseTensor(*planned.source, fault->what,
-                 planned.target.type == StoredType::kI2S
-                     ? "write TQ2_0 or Q2_0 instead"
-                     : "write I2_S instead, or keep the model in its present "
-                       "form");
+                 AdviceFor(matrix, planned.target.type));
   }
   writer.Write(bytes);
 }

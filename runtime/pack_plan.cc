@@ -52,8 +52,9 @@ std::size_t ColsMultiple(PackedType type) {
 void CheckCols(const LinearSource& linear, PackedType type) {
   if (linear.cols % ColsMultiple(type) == 0) return;
   std::string others;
-  for (const auto& [other, name] : {std::pair{PackedType::kI2S, "I2_S"},
-                                    std::pair{PackedType::kQ2_0, "Q2_0"}}) {
+  for (const auto& [other, name] :
+       {std::pair{PackedType::kI2S, "I2_S"},
+        std::pair{PackedType::kQ2_0, "Q2_0, if f16 holds its scales,"}}) {
     if (linear.cols % ColsMultiple(other) == 0) {
       others += (others.empty() ? "" : " or ") + std::string(name);
     }
@@ -79,6 +80,10 @@ PlannedTensor PlanHead(std::string name, const LinearSource& linear,
       .target = {std::move(name), source.type, source.shape},
       .how = How::kCopy,
       .source = &source};
+  if (source.type == StoredType::kI2S && linear.i2s_layout != I2SLayout::kA) {
+    planned.how = How::kTernary;  // written in layout a, as all of the file
+    planned.linear = &linear;
+  }
   if (head == PackedHead::kKeep) return planned;
   if (checkpoint::IsTernary(source.type)) {
     RefuseTensor(source, "is ternary, and would only grow", "keep it");

@@ -4,12 +4,17 @@
 
 #include <tern/error.h>
 
+#include "runtime/checkpoint/find_unpacked.h"
 #include "runtime/checkpoint/formats.h"
 #include "runtime/files/gguf.h"
 
 namespace tern::checkpoint {
 
 namespace {
+
+bool IsI2S(const LinearSource& source) {
+  return source.weight.type == files::StoredType::kI2S;
+}
 
 Checkpoint OpenFormat(const std::filesystem::path& path,
                       const OpenOptions& options) {
@@ -29,25 +34,35 @@ Checkpoint OpenFormat(const std::filesystem::path& path,
                   "or a directory with config.json and model.safetensors");
 }
 
-// An option for ternary layers means nothing to a model without any.
-void CheckInputType(const Checkpoint& checkpoint) {
-  for (const LayerSource& layer : checkpoint.layers) {
-    for (const LinearSource* source : {&layer.q, &layer.k, &layer.v, &layer.o,
-                                       &layer.gate, &layer.up, &layer.down}) {
-      if (source->kind != LinearKind::kDense) return;
-    }
+// An option that concerns nothing in the model is a mistake.
+void CheckOptions(const OpenOptions& options, const Checkpoint& checkpoint) {
+  bool has_ternary = false;
+  bool has_i2s = IsI2S(checkpoint.embedding) ||
+                 (checkpoint.head && IsI2S(*checkpoint.head));
+  ForEachLinear(checkpoint, [&](const LinearSource& source) {
+    has_ternary = has_ternary || source.kind != LinearKind::kDense;
+    has_i2s = has_i2s || IsI2S(source);
+  });
+  if (options.input_type && !has_ternary) {
+    throw Error(ErrorCode::kInvalidArgument,
+                checkpoint.path.string() +
+                    ": its weights are not ternary, so their inputs are never "
+                    "rounded; leave out the choice of activations");
   }
-  throw Error(ErrorCode::kInvalidArgument,
-              checkpoint.path.string() +
-                  ": its weights are not ternary, so their inputs are never "
-                  "rounded; leave out the choice of activations");
+  if (options.i2s_layout != I2SLayout::kA && !has_i2s) {
+    throw Error(ErrorCode::kInvalidArgument,
+                checkpoint.path.string() +
+                    ": has no I2_S tensors; leave out the choice of their "
+                    "layout");
+  }
 }
 
 }  // namespace
 
 Checkpoint Open(const std::filesystem::path& path, const OpenOptions& options) {
   Checkpoint checkpoint = OpenFormat(path, options);
-  if (options.input_type) CheckInputType(checkpoint);
+  FindUnpacked(checkpoint);
+  CheckOptions(options, checkpoint);
   const LinearSource& head =
       checkpoint.head ? *checkpoint.head : checkpoint.embedding;
   checkpoint.config.ternary_head = head.kind != LinearKind::kDense;

@@ -7,6 +7,7 @@
 #include <tern/error.h>
 
 #include "runtime/checkpoint/config_limits.h"
+#include "runtime/checkpoint/find_unpacked.h"
 #include "runtime/checkpoint/formats.h"
 #include "runtime/checkpoint/gguf_config.h"
 #include "runtime/checkpoint/tensor_table.h"
@@ -124,16 +125,25 @@ void Finish(const OpenOptions& options, Checkpoint& checkpoint) {
   };
   set_layout(checkpoint.embedding);
   if (checkpoint.head) set_layout(*checkpoint.head);
+  ForEachLinear(checkpoint, set_layout);
+  if (config.architecture != "llama") return;
   for (LayerSource& layer : checkpoint.layers) {
-    for (LinearSource* source : {&layer.q, &layer.k, &layer.v, &layer.o,
-                                 &layer.gate, &layer.up, &layer.down}) {
-      set_layout(*source);
-    }
-    if (config.architecture == "llama") {
-      layer.q.interleaved_heads = config.num_heads;
-      layer.k.interleaved_heads = config.num_kv_heads;
-    }
+    layer.q.interleaved_heads = config.num_heads;
+    layer.k.interleaved_heads = config.num_kv_heads;
   }
+}
+
+// "GGUF v3, I2_S (layout b)": the type of most weights.
+std::string FormatName(std::uint32_t version, const OpenOptions& options,
+                       const Checkpoint& checkpoint) {
+  const LinearSource& first = checkpoint.layers.front().q;
+  std::string name =
+      "GGUF v" + std::to_string(version) + ", " + first.weight.type_name;
+  if (first.weight.type == StoredType::kI2S &&
+      options.i2s_layout != I2SLayout::kA) {
+    name += options.i2s_layout == I2SLayout::kB ? " (layout b)" : " (layout c)";
+  }
+  return name;
 }
 
 }  // namespace
@@ -144,7 +154,6 @@ Checkpoint OpenGguf(const std::filesystem::path& path,
   Checkpoint checkpoint;
   checkpoint.path = path;
   checkpoint.files = {path};
-  checkpoint.format = "GGUF v" + std::to_string(file.version);
   checkpoint.config = ReadGgufConfig(file);
   if (options.input_type) checkpoint.config.input_type = *options.input_type;
   TensorTable table(path, std::move(file.tensors));
@@ -161,6 +170,7 @@ Checkpoint OpenGguf(const std::filesystem::path& path,
       },
       checkpoint);
   Finish(options, checkpoint);
+  checkpoint.format = FormatName(file.version, options, checkpoint);
   return checkpoint;
 }
 

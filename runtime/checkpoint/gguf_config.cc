@@ -50,6 +50,7 @@ class GgufConfig {
 
  private:
   ModelConfig ReadArchitecture();
+  void CheckGate(const ModelConfig& config) const;
   void ReadRope(ModelConfig& config) const;
   void ReadTernKeys(ModelConfig& config) const;
   void CheckKeys() const;
@@ -192,6 +193,20 @@ void GgufConfig::CheckHeadDim(const char* name, std::size_t head_dim) const {
   }
 }
 
+// llama.cpp converts 2B4T, whose gate is squared ReLU, under the name of
+// 1bitLLM's models, whose gate is SiLU.  Their vocabulary of 32,002 is all that
+// tells them apart.
+void GgufConfig::CheckGate(const ModelConfig& config) const {
+  constexpr std::size_t k2B4TVocab = 128256;
+  if (config.architecture == "bitnet" && config.vocab_size == k2B4TVocab) {
+    RefuseKey(
+        "general.architecture",
+        "'bitnet' means a SiLU gate, but the vocabulary is that of BitNet "
+        "b1.58 2B4T, whose gate is squared ReLU; take the file that was "
+        "published (architecture bitnet-b1.58)");
+  }
+}
+
 // none, linear and yarn, as ggml names them; Llama 3's scaling is a tensor.
 void GgufConfig::ReadRope(ModelConfig& config) const {
   // Writers left it out while every model had ggml's default.
@@ -275,6 +290,7 @@ ModelConfig GgufConfig::Read() {
   config.norm_eps = Float("attention.layer_norm_rms_epsilon");
   config.tied_head = !file_.tensors.contains(kHeadName);
   config.vocab_size = VocabSize();
+  CheckGate(config);
   CheckSizes(config, file_.path.string());
   CheckHeadDim("attention.value_length", config.head_dim);
   CheckHeadDim("rope.dimension_count", config.head_dim);

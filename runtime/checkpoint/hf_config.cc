@@ -55,17 +55,19 @@ constexpr std::array<std::string_view, 21> kUsedKeys = {
 
 // Keys about training, generation, the tokenizer or the Python classes: none
 // enters the forward pass of one sequence.
-constexpr std::array<std::string_view, 38> kSilentKeys = {
-    "_name_or_path",
+constexpr std::array<std::string_view, 45> kSilentKeys = {
     "_attn_implementation_autoset",
+    "_name_or_path",
     "attention_dropout",
     "attn_implementation",
     "auto_map",
     "begin_suppress_tokens",
     "bos_token_id",
+    "diversity_penalty",
     "do_sample",
     "dtype",
     "early_stopping",
+    "encoder_no_repeat_ngram_size",
     "eos_token_id",
     "id2label",
     "initializer_range",
@@ -80,6 +82,7 @@ constexpr std::array<std::string_view, 38> kSilentKeys = {
     "num_return_sequences",
     "output_attentions",
     "output_hidden_states",
+    "output_scores",
     "pad_token_id",
     "pretraining_tp",
     "problem_type",
@@ -88,11 +91,15 @@ constexpr std::array<std::string_view, 38> kSilentKeys = {
     "return_dict",
     "return_dict_in_generate",
     "temperature",
+    "tf_legacy_loss",
+    "tokenizer_class",
     "top_k",
     "top_p",
     "torch_dtype",
     "torchscript",
     "transformers_version",
+    "typical_p",
+    "use_bfloat16",
     "use_cache",
 };
 
@@ -110,6 +117,7 @@ const std::vector<NeutralValue>& NeutralValues() {
       {"chunk_size_feed_forward", 0}, {"tie_encoder_decoder", false},
       {"residual_multiplier", 1},     {"embedding_multiplier", 1},
       {"logits_scaling", 1},          {"logit_scale", 1},
+      {"activation", "swiglu"},  // what SiLU makes of a gate
   };
   return values;
 }

@@ -24,11 +24,13 @@ float PositiveOr(const ConfigReader& rope, const char* key, float otherwise) {
   return rope.Has(key) ? Positive(rope, key) : otherwise;
 }
 
+// Beside these the type, the base, and that all of a head is rotated.
 void AllowOnly(const ConfigReader& rope,
                std::initializer_list<std::string_view> keys) {
+  rope.Expect("partial_rotary_factor", 1);
   for (const auto& [key, value] : rope.object().items()) {
     const bool named = key == "rope_type" || key == "type" ||
-                       key == "rope_theta" ||
+                       key == "rope_theta" || key == "partial_rotary_factor" ||
                        std::find(keys.begin(), keys.end(), key) != keys.end();
     if (!named && !value.is_null()) {
       rope.Refuse(key, "is not supported, and might change the result");
@@ -100,24 +102,40 @@ void ReadScaling(const ConfigReader& rope, ModelConfig& model) {
   }
 }
 
+float Theta(const ConfigReader& reader, std::optional<float> default_theta) {
+  return default_theta && !reader.Has("rope_theta")
+             ? *default_theta
+             : Positive(reader, "rope_theta");
+}
+
+// rope_theta beside rope_scaling, or in it.
+void ReadOlderRope(const ConfigReader& config,
+                   std::optional<float> default_theta, ModelConfig& model) {
+  if (!config.Has("rope_scaling")) {
+    model.rope_theta = Theta(config, default_theta);
+    return;
+  }
+  const ConfigReader scaling = config.Object("rope_scaling");
+  const bool is_inside = scaling.Has("rope_theta");
+  model.rope_theta =
+      is_inside ? Theta(scaling, std::nullopt) : Theta(config, default_theta);
+  if (is_inside && config.Has("rope_theta") &&
+      config.Float("rope_theta") != model.rope_theta) {
+    scaling.Refuse("rope_theta", "is not that outside rope_scaling");
+  }
+  ReadScaling(scaling, model);
+}
+
 }  // namespace
 
 void ReadRope(const ConfigReader& config, std::optional<float> default_theta,
               ModelConfig& model) {
-  const auto theta_in = [&](const ConfigReader& reader) {
-    return default_theta && !reader.Has("rope_theta")
-               ? *default_theta
-               : Positive(reader, "rope_theta");
-  };
   if (!config.Has("rope_parameters")) {
-    model.rope_theta = theta_in(config);
-    if (config.Has("rope_scaling")) {
-      ReadScaling(config.Object("rope_scaling"), model);
-    }
+    ReadOlderRope(config, default_theta, model);
     return;
   }
   const ConfigReader rope = config.Object("rope_parameters");
-  model.rope_theta = theta_in(rope);
+  model.rope_theta = Theta(rope, default_theta);
   if (config.Has("rope_theta") &&
       config.Float("rope_theta") != model.rope_theta) {
     config.Refuse("rope_theta", "is not that of rope_parameters");

@@ -29,17 +29,21 @@ using files::StoredType;
 // configuration names the wrong one of the two rules (multiply or divide).
 constexpr float kMaxMultiplier = 10;
 
-std::string RuleAdvice(bool is_divisor) {
+std::string RuleAdvice(const LinearSource& source) {
+  if (source.weight.type != StoredType::kU8) {
+    return "; the file is damaged, fetch it again";
+  }
   return std::string("; config.json makes it a ") +
-         (is_divisor ? "divisor (linear_class bitlinear, or none)"
-                     : "multiplier (linear_class autobitlinear)") +
+         (source.scale_is_divisor ? "divisor (linear_class bitlinear, or none)"
+                                  : "multiplier (linear_class autobitlinear)") +
          ", check quantization_config against the original model";
 }
 
-float ReadMultiplier(const StoredTensor& scale, bool is_divisor) {
+float ReadMultiplier(const LinearSource& source) {
+  const StoredTensor& scale = *source.scale;
   float value = 0;
   files::ReadFloats(scale, 0, 1, &value);
-  const float multiplier = is_divisor ? 1.0F / value : value;
+  const float multiplier = source.scale_is_divisor ? 1.0F / value : value;
   if (value < 0 || !std::isfinite(multiplier)) {
     throw Error(ErrorCode::kMalformed,
                 scale.Place() + ": the scale " + std::to_string(value) +
@@ -50,15 +54,14 @@ float ReadMultiplier(const StoredTensor& scale, bool is_divisor) {
     throw Error(ErrorCode::kUnsupported,
                 scale.Place() + ": the scale " + std::to_string(value) +
                     " would make every weight " + std::to_string(multiplier) +
-                    RuleAdvice(is_divisor));
+                    RuleAdvice(source));
   }
   return multiplier;
 }
 
 // Of `scale`, 1 if there is none.
 float Multiplier(const LinearSource& source) {
-  return source.scale ? ReadMultiplier(*source.scale, source.scale_is_divisor)
-                      : 1.0F;
+  return source.scale ? ReadMultiplier(source) : 1.0F;
 }
 
 packing::I2SOrder ToOrder(I2SLayout layout) {
@@ -158,6 +161,22 @@ void RestoreRows(const LinearSource& source, std::size_t row_size,
   }
 }
 
+// One code throughout, which no trained matrix has: the zeros of a hole in the
+// file, such as a download leaves that was cut short, as floats or as codes.
+void RefuseHole(const LinearSource& source,
+                const packing::TernaryMatrix& matrix) {
+  constexpr std::uint8_t kFourZeros = 0x55;
+  const std::uint8_t first = matrix.codes.front();
+  const bool one_code =
+      std::all_of(matrix.codes.begin(), matrix.codes.end(),
+                  [&](std::uint8_t code) { return code == first; });
+  if (!one_code || (first != 0 && first != kFourZeros)) return;
+  throw Error(ErrorCode::kMalformed,
+              source.weight.Place() +
+                  ": all its weights are the same; the file has a hole, get it "
+                  "again");
+}
+
 // Why weights that looked ternary by some rows are not.
 [[noreturn]] void RefuseUnpacked(const LinearSource& source,
                                  const packing::Fault& fault) {
@@ -174,9 +193,17 @@ void RestoreRows(const LinearSource& source, std::size_t row_size,
 std::uint64_t ReadLinearBytes(const LinearSource& source) {
   const std::uint64_t codes =
       source.rows * packing::TernaryMatrix::RowBytes(source.cols);
-  return codes + (source.kind == LinearKind::kTernary
-                      ? source.weight.bytes
-                      : source.weight.ElementCount() * sizeof(float));
+  // A float32 for the smallest block of weights that any layout has.
+  constexpr std::uint64_t kLeastBlock = 32;
+  const std::uint64_t scales = std::uint64_t{source.rows} *
+                               (source.cols / kLeastBlock + 1) * sizeof(float);
+  const bool is_whole = source.kind == LinearKind::kMaster ||
+                        source.weight.type == StoredType::kI2S ||
+                        source.weight.type == StoredType::kU8;
+  return codes + (is_whole ? 0 : scales) +
+         (source.kind == LinearKind::kTernary
+              ? source.weight.bytes
+              : source.weight.ElementCount() * sizeof(float));
 }
 
 packing::TernaryMatrix ReadLinear(const LinearSource& source) {
@@ -199,6 +226,7 @@ packing::TernaryMatrix ReadLinear(const LinearSource& source) {
                     ": " + fault->what +
                     "; the file is damaged, fetch it again");
   }
+  RefuseHole(source, matrix);
   ApplyScale(source, matrix);
   RestoreRows(source, packing::TernaryMatrix::RowBytes(matrix.cols),
               std::span(matrix.codes));

@@ -5,7 +5,6 @@
 
 #include <tern/error.h>
 
-#include "packing/unpacked.h"
 #include "runtime/files/quote.h"
 
 namespace tern::checkpoint {
@@ -194,35 +193,6 @@ class LayerBinder {
   std::string prefix_;
 };
 
-// Whether some rows, spread over the matrix, have ternary values.
-bool LooksUnpacked(const LinearSource& source) {
-  constexpr std::size_t kRows = 4;
-  std::vector<float> row(source.cols);
-  for (std::size_t i = 0; i < std::min(kRows, source.rows); ++i) {
-    const std::size_t r = i * source.rows / std::min(kRows, source.rows);
-    files::ReadFloats(source.weight, r, r + 1, row.data());
-    if (!packing::LooksTernary(row)) return false;
-  }
-  return true;
-}
-
-void FindUnpacked(Checkpoint& checkpoint) {
-  const auto look = [](LinearSource& source) {
-    if (source.kind == LinearKind::kDense && IsPlainFloat(source.weight.type) &&
-        LooksUnpacked(source)) {
-      source.kind = LinearKind::kUnpacked;
-    }
-  };
-  look(checkpoint.embedding);
-  if (checkpoint.head) look(*checkpoint.head);
-  for (LayerSource& layer : checkpoint.layers) {
-    for (LinearSource* source : {&layer.q, &layer.k, &layer.v, &layer.o,
-                                 &layer.gate, &layer.up, &layer.down}) {
-      look(*source);
-    }
-  }
-}
-
 }  // namespace
 
 void BindTensors(TensorTable& table, const TensorNames& names,
@@ -242,7 +212,6 @@ void BindTensors(TensorTable& table, const TensorNames& names,
         LayerBinder(table, names, take_linear, config, i).Bind());
   }
   table.RefuseRest();
-  FindUnpacked(checkpoint);
 }
 
 }  // namespace tern::checkpoint

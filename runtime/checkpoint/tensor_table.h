@@ -74,8 +74,7 @@ using TakeLinear =
     std::function<LinearSource(TensorTable& table, const std::string& name,
                                std::size_t rows, std::size_t cols)>;
 
-// Fills the tensors of `checkpoint` according to its config; then plain floats
-// that hold ternary values become kUnpacked.
+// Fills the tensors of `checkpoint` according to its config.
 void BindTensors(TensorTable& table, const TensorNames& names,
                  const TakeLinear& take_linear, Checkpoint& checkpoint);
 

@@ -108,7 +108,7 @@ TEST(Run, PrintsThePromptThenItsContinuation) {
 TEST(Run, TellsModelAndTimingsOnStderr) {
   const ProgramResult result = Tern(Greedy("4") + Words{"--seed", "77"});
   for (const char* part :
-       {"books-79m.gguf: ", "GGUF v3", "bitnet-b1.58", "squared ReLU",
+       {"books-79m.gguf: ", "GGUF v3, I2_S: bitnet-b1.58", "squared ReLU",
         "ternary weights, activations int8 per token", "q8_0 tied head",
         "pre-tokenizer llama-bpe", "chat template: the file's own", "load ",
         "prefill ", "decode ", "tokens/s", "GB/s", "peak memory ", "seed 77"}) {
@@ -331,6 +331,18 @@ TEST(Logits, ActivationsAndI2SLayoutAreChosen) {
   EXPECT_EQ(LogitsOf(folder, model, {"--i2s-layout", "a"}), plain);
   EXPECT_NE(LogitsOf(folder, model, {"--i2s-layout", "b"}), plain);
   EXPECT_NE(LogitsOf(folder, model, {"--i2s-layout", "c"}), plain);
+}
+
+TEST(Logits, DoesNotReplaceTheModel) {
+  const Folder folder;
+  const std::string copy = folder.File("model.gguf");
+  fs::copy_file(std::string(kFixture) + "zb-bitnet-256.i2_s.gguf", copy);
+  const auto size = fs::file_size(copy);
+  const ProgramResult result =
+      Tern({"logits", "-m", copy, "--tokens", "1", "-o", copy});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_TRUE(Contains(result.err, "choose another name")) << result.err;
+  EXPECT_EQ(fs::file_size(copy), size);
 }
 
 TEST(Pack, RecordsWhatTernaryLayersTake) {

@@ -32,10 +32,11 @@ const std::string kQ = "model.layers.0.self_attn.q_proj.weight";
 class CheckpointTest : public testing::Test {
  protected:
   Checkpoint OpenHf(const SafetensorsParts& parts,
-                    const json& config = test::TinyConfig()) {
+                    const json& config = test::TinyConfig(),
+                    const OpenOptions& options = {}) {
     directory_.Write("config.json", config.dump());
     directory_.Write("model.safetensors", Serialize(parts));
-    return Open(directory_.path());
+    return Open(directory_.path(), options);
   }
   Checkpoint OpenConfig(const std::function<void(json&)>& change) {
     json config = test::TinyConfig();
@@ -72,7 +73,7 @@ void ExpectFixtureConfig(const ModelConfig& config, std::size_t ffn) {
 
 TEST(Golden, ConfigurationsAreRead) {
   const Checkpoint gguf = Open(kGolden + "zb-bitnet-256.i2_s.gguf");
-  EXPECT_EQ(gguf.format, "GGUF v3");
+  EXPECT_EQ(gguf.format, "GGUF v3, I2_S");
   EXPECT_EQ(gguf.config.name, "zb-bitnet-256");
   ExpectFixtureConfig(gguf.config, 512);
   EXPECT_FALSE(gguf.head.has_value());
@@ -186,22 +187,95 @@ TEST_F(CheckpointTest, PlainWeightsStayFloats) {
   json config = test::TinyConfig();
   config.erase("quantization_config");
   SafetensorsParts floats = test::TinyFloats("F16");
-  const std::string q = "model.layers.0.self_attn.q_proj.weight";
-  floats.Tensor(q).data[0] = 1;  // a second magnitude in a row
+  EXPECT_EQ(OpenHf(floats, config).layers[0].q.kind, LinearKind::kUnpacked);
+  // A second magnitude in the first row of every matrix.
+  for (auto& tensor : floats.tensors) {
+    if (tensor.name.find("_proj") != std::string::npos) tensor.data[0] = 1;
+  }
   const Checkpoint model = OpenHf(floats, config);
   EXPECT_EQ(model.format, "Hugging Face, plain weights");
-  EXPECT_EQ(model.layers[0].k.kind, LinearKind::kUnpacked);
   EXPECT_EQ(model.layers[0].q.kind, LinearKind::kDense);
   const auto thrown = ErrorOf([&] { (void)ReadLinear(model.layers[0].q); });
   EXPECT_EQ(thrown.code, ErrorCode::kInvalidArgument);
+}
+
+// A flipped bit must not turn a layer into another kind.
+TEST_F(CheckpointTest, OneLayerThatIsNotTernaryIsDamage) {
+  json config = test::TinyConfig();
+  config.erase("quantization_config");
+  SafetensorsParts floats = test::TinyFloats("F16");
+  floats.Tensor("model.layers.0.mlp.up_proj.weight").data[0] = 1;
+  const auto thrown = ErrorOf([&] { (void)OpenHf(floats, config); });
+  EXPECT_EQ(thrown.code, ErrorCode::kUnsupported);
+  EXPECT_NE(thrown.message.find("up_proj"), std::string::npos);
+  EXPECT_NE(thrown.message.find("though other layers are"), std::string::npos);
+}
+
+// Rows of zeros say nothing about the others.
+TEST_F(CheckpointTest, ZeroRowsMakeNoMatrixTernary) {
+  json config = test::TinyConfig();
+  config.erase("quantization_config");
+  SafetensorsParts floats = test::TinyFloats("F32");
+  for (auto& tensor : floats.tensors) {
+    if (tensor.name.find("_proj") == std::string::npos) continue;
+    const std::size_t row_bytes = 4 * tensor.shape[1];
+    for (std::size_t row = 0; row < tensor.shape[0]; ++row) {
+      if (row % 8 == 0) {
+        tensor.data.replace(row * row_bytes, row_bytes, row_bytes, '\0');
+      } else {
+        tensor.data[row * row_bytes] = 1;
+      }
+    }
+  }
+  EXPECT_EQ(OpenHf(floats, config).layers[0].q.kind, LinearKind::kDense);
+}
+
+TEST_F(CheckpointTest, AMatrixOfOneCodeIsAHole) {
   GgufParts parts = test::TinyGguf();
-  auto& tensor = parts.Tensor("blk.0.attn_q.weight");
-  tensor.type = 1;
-  tensor.data = std::string(32 * 32 * 2, '\0');
-  EXPECT_EQ(OpenGguf(parts).layers[0].q.kind, LinearKind::kUnpacked);
-  tensor.data[0] = 1;
-  tensor.data[2] = 2;
-  EXPECT_EQ(OpenGguf(parts).layers[0].q.kind, LinearKind::kDense);
+  auto& q = parts.Tensor("blk.0.attn_q.weight");
+  std::fill_n(q.data.begin(), 32 * 32 / 4, '\x55');
+  const auto thrown =
+      ErrorOf([&] { (void)ReadLinear(OpenGguf(parts).layers[0].q); });
+  EXPECT_NE(thrown.message.find("hole"), std::string::npos) << thrown.message;
+}
+
+TEST_F(CheckpointTest, OptionsThatConcernNothingAreRefused) {
+  const auto packed = [&](const OpenOptions& options) {
+    return ErrorOf(
+        [&] { (void)OpenHf(test::TinyPacked(), test::TinyConfig(), options); });
+  };
+  EXPECT_EQ(packed({.i2s_layout = I2SLayout::kB}).code,
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(packed({.input_type = InputType::kFloat}).code, std::nullopt);
+}
+
+// llama.cpp's name for 2B4T hides which gate it has.
+TEST_F(CheckpointTest, ArchitectureBitnetWithTheVocabularyOf2B4TIsRefused) {
+  GgufParts parts = test::TinyGguf();
+  parts.Key("general.architecture") = test::Text("bitnet");
+  for (auto& key : parts.keys) {
+    const std::string old = "bitnet-b1.58.";
+    if (key.name.starts_with(old)) {
+      key.name = "bitnet." + key.name.substr(old.size());
+    }
+  }
+  EXPECT_EQ(OpenGguf(parts).config.activation, Activation::kSilu);
+  parts.Key("bitnet.vocab_size") = test::U32(128256);
+  const auto thrown = ErrorOf([&] { (void)OpenGguf(parts); });
+  EXPECT_NE(thrown.message.find("squared ReLU"), std::string::npos);
+}
+
+TEST_F(CheckpointTest, TheRotaryBaseMayStandInRopeScaling) {
+  json config = test::TinyConfig();
+  config.erase("rope_theta");
+  config["rope_scaling"] = {
+      {"rope_type", "linear"}, {"factor", 2}, {"rope_theta", 500000}};
+  const ModelConfig inside = OpenHf(test::TinyPacked(), config).config;
+  EXPECT_EQ(inside.rope_theta, 500000);
+  config["rope_theta"] = 10000;
+  const auto thrown =
+      ErrorOf([&] { (void)OpenHf(test::TinyPacked(), config); });
+  EXPECT_NE(thrown.message.find("rope_theta"), std::string::npos);
 }
 
 TEST_F(CheckpointTest, ConfigsInNewerAndOlderSpellingMeanTheSame) {
