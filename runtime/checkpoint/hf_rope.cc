@@ -40,7 +40,7 @@ void AllowOnly(const ConfigReader& rope,
 
 std::string RopeType(const ConfigReader& rope) {
   const bool is_new = rope.Has("rope_type");
-  const std::string type = is_new || rope.Has("type")
+  std::string type = is_new || rope.Has("type")
                                ? rope.String(is_new ? "rope_type" : "type")
                                : "default";
   if (is_new && rope.Has("type") && rope.String("type") != type) {
