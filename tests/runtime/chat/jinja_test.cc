@@ -189,9 +189,9 @@ TEST(JinjaLimits, RunsOverLongTextsEndSoon) {
             "{{ s < t }}" + end + end}) {
     SCOPED_TRACE(text);
     const auto start = std::chrono::steady_clock::now();
-    EXPECT_THROW(
-        (void)RunTemplate(text, ordered_json::object(), {.steps = 400000}),
-        Error);
+    ExpectError(ErrorCode::kUnsupported, {"more than 400000 steps"}, [&] {
+      (void)RunTemplate(text, ordered_json::object(), {.steps = 400000});
+    });
     EXPECT_LT(std::chrono::steady_clock::now() - start,
               std::chrono::seconds(10));
   }
