@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -129,6 +130,10 @@ std::string Markdown(const Chat& chat) {
   return text;
 }
 
+bool IsBlank(std::string_view text) {
+  return text.find_first_not_of(" \t\v\f\r") == std::string_view::npos;
+}
+
 class Conversation {
  public:
   Conversation(const ChatOptions& options, const Model& model, Session& session,
@@ -142,12 +147,12 @@ class Conversation {
     Reset();
   }
 
-  // Until the input ends.
+  // Until the input ends, or Ctrl-C at the prompt ends it.
   void Run() {
     if (on_terminal_) Note("/help lists the commands");
     while (!done_) {
       if (on_terminal_) WriteResult("> ");
-      const std::optional<std::string> line = lines_.Read();
+      const std::optional<std::string> line = ReadLine();
       if (!line) break;
       Handle(*line);
     }
@@ -160,20 +165,33 @@ class Conversation {
                             {"turns", turns_},
                             {"seed", options_.sampling.seed}}));
     }
-    Note(std::to_string(turns_.size()) + " answers, " +
+    Note(std::to_string(turns_.size()) +
+         (turns_.size() == 1 ? " answer, " : " answers, ") +
          std::to_string(tokens_) + " tokens at " +
          Fixed(seconds_ > 0 ? static_cast<double>(tokens_) / seconds_ : 0, 1) +
          " tokens/s, seed " + std::to_string(options_.sampling.seed));
   }
 
+  // Whether Ctrl-C ended it.
+  [[nodiscard]] bool was_interrupted() const { return was_interrupted_; }
+
  private:
+  std::optional<std::string> ReadLine() {
+    try {
+      return lines_.Read();
+    } catch (const Interrupted&) {
+      was_interrupted_ = true;
+      return std::nullopt;
+    }
+  }
+
   void Reset() {
     chat_.Clear();
     if (options_.system) chat_.Add("system", *options_.system);
   }
 
   void Handle(const std::string& line) {
-    if (line.empty()) return;
+    if (IsBlank(line)) return;
     if (line.starts_with("//")) return Ask(line.substr(1));
     if (line.starts_with('/')) return Command(line);
     Ask(line);
@@ -192,6 +210,9 @@ class Conversation {
         Note(std::string(rest.substr(0, end)));
         rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
       }
+    } else if (line == "/save" || (line.starts_with(kSave) &&
+                                   IsBlank(line.substr(kSave.size())))) {
+      Note("/save: give a file name");
     } else if (line.starts_with(kSave)) {
       Save(line.substr(kSave.size()));
     } else {
@@ -199,9 +220,15 @@ class Conversation {
     }
   }
 
-  // On a terminal a conversation survives what goes wrong in it.
+  // On a terminal a conversation survives what goes wrong in it.  No file is
+  // overwritten, which might be the model.
   void Save(const std::string& path) {
     try {
+      std::error_code ignored;  // writing it says what is wrong
+      if (std::filesystem::exists(path, ignored)) {
+        throw Error(ErrorCode::kInvalidArgument,
+                    path + ": exists already; choose another name");
+      }
       const bool json = path.ends_with(".json");
       ResultFile file(path);
       file.Write(json ? DumpJson({{"messages", MessagesJson(chat_)}})
@@ -226,11 +253,13 @@ class Conversation {
     } catch (const Error& error) {
       chat_.RemoveLast();
       if (!on_terminal_) throw;
+      if (WasInterrupted()) ForgetInterrupt();
       return Note("tern: " + std::string(error.what()) + Advice(error.code()));
     }
     chat_.Add("assistant", turn.text);
     if (!options_.json) WriteResult("\n");
-    if (turn.stopped_by == "interrupted") ForgetInterrupt();
+    // One that came too late to stop it is spent too.
+    if (WasInterrupted()) ForgetInterrupt();
     if (turn.stopped_by == "context") {
       Note("the context is full, so the answer ends here" +
            Advice(ErrorCode::kContextFull));
@@ -300,6 +329,7 @@ class Conversation {
   LineReader lines_;
   bool on_terminal_;
   bool done_ = false;
+  bool was_interrupted_ = false;
   Json turns_ = Json::array();
   std::size_t tokens_ = 0;
   double seconds_ = 0;
@@ -329,7 +359,7 @@ int RunChat(const Arguments& arguments) {
   Conversation conversation(options, *model, session, std::move(chat));
   conversation.Run();
   conversation.Report();
-  return kDone;
+  return conversation.was_interrupted() ? kInterrupted : kDone;
 }
 
 }  // namespace tern::cli

@@ -7,6 +7,26 @@
 
 namespace tern {
 
+namespace {
+
+// A template that reads another key than "content", say, would have the model
+// answer to nothing.
+void CheckWritesMessages(const std::vector<ChatMessage>& messages,
+                         const RenderedChat& rendered,
+                         const std::string& place) {
+  const auto has_text = [](const std::string& text) {
+    return text.find_first_not_of(" \t\n\v\f\r") != std::string::npos;
+  };
+  if (messages.empty() || !has_text(messages.back().content)) return;
+  if (rendered.mask.find('0') != std::string::npos) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              place +
+                  ": the chat template writes nothing of the messages; use the "
+                  "template as it was published");
+}
+
+}  // namespace
+
 std::vector<Token> EncodeChat(const RenderedChat& chat,
                               const Tokenizer& tokenizer) {
   return tokenizer.Encode(
@@ -25,8 +45,9 @@ void Chat::Add(std::string role, std::string content) {
 }
 
 std::vector<Token> Chat::Prepare(Session& session) const {
-  const std::vector<Token> whole =
-      EncodeChat(template_.Render(messages_, options_), *tokenizer_);
+  const RenderedChat rendered = template_.Render(messages_, options_);
+  CheckWritesMessages(messages_, rendered, template_.Place());
+  const std::vector<Token> whole = EncodeChat(rendered, *tokenizer_);
   if (whole.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
                 "conversation: renders to no token; add a message");

@@ -14,11 +14,12 @@ namespace tern {
 
 class ChatTemplate::Impl {
  public:
-  Impl(std::string_view text, TemplateTokens names, const std::string& place)
-      : code(text, place), tokens(std::move(names)) {}
+  Impl(std::string_view text, TemplateTokens names, const std::string& source)
+      : code(text, source), tokens(std::move(names)), place(source) {}
 
   jinja::Template code;
   TemplateTokens tokens;
+  std::string place;
   std::string description = "given";
 };
 
@@ -140,6 +141,8 @@ RenderedChat ChatTemplate::Render(std::span<const ChatMessage> messages,
 }
 
 const std::string& ChatTemplate::Describe() const { return impl_->description; }
+
+const std::string& ChatTemplate::Place() const { return impl_->place; }
 
 std::string DescribeChatTemplate(const std::filesystem::path& model) {
   try {

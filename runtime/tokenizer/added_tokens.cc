@@ -9,7 +9,9 @@ AddedTokens::AddedTokens(std::vector<Entry> entries)
     : entries_(std::move(entries)) {
   std::sort(entries_.begin(), entries_.end(),
             [](const Entry& a, const Entry& b) { return a.text < b.text; });
-  for (const Entry& entry : entries_) {
+  for (Entry& entry : entries_) {
+    entry.blank =
+        entry.text.find_first_not_of(" \t\n\v\f\r") == std::string_view::npos;
     is_first_byte_[static_cast<unsigned char>(entry.text.front())] = true;
   }
 }
@@ -18,7 +20,7 @@ AddedTokens::Match AddedTokens::LongestAt(std::string_view text,
                                           std::size_t begin,
                                           const Special& special) const {
   Match best{.begin = begin, .end = begin, .token = -1};
-  bool is_allowed = true;  // as a special token: text[begin, i)
+  bool may_be_name = !special.no_names;  // text[begin, i)
   // [low, high): the entries that start with text[begin, i).
   auto low = entries_.begin();
   auto high = entries_.end();
@@ -26,13 +28,15 @@ AddedTokens::Match AddedTokens::LongestAt(std::string_view text,
     const std::size_t depth = i - begin;
     // An entry of just this prefix sorts before all that go on.
     for (; low != high && low->text.size() == depth; ++low) {
-      if (is_allowed || !low->special) {
+      const bool counts = low->special ? may_be_name && special.parse
+                                       : may_be_name || low->blank;
+      if (counts) {
         best.end = i;
         best.token = low->token;
       }
     }
     if (i == text.size()) break;
-    is_allowed = is_allowed && special.Allows(i);
+    may_be_name = may_be_name && special.MayBeName(i);
     // string_view orders by unsigned bytes.
     const auto byte = static_cast<unsigned char>(text[i]);
     const auto at = [depth](const Entry& entry) {

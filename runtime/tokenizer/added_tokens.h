@@ -21,6 +21,7 @@ class AddedTokens {
     std::string_view text;  // must outlive the AddedTokens; not empty
     Token token = -1;
     bool special = false;
+    bool blank = false;  // white space alone; set by AddedTokens
   };
   explicit AddedTokens(std::vector<Entry> entries);
 
@@ -29,14 +30,16 @@ class AddedTokens {
     std::size_t end = 0;
     Token token = -1;
   };
-  // Where special tokens count.
+  // Which tokens count where.  Runs of white space, which GPT-NeoX has as added
+  // tokens, are text, and count everywhere.
   struct Special {
-    bool parse = false;  // nowhere if not
-    // Empty: everywhere; or [text.size()], with a 1 for each byte that may be
-    // part of one.
+    bool parse = false;  // special tokens count at all
+    // Empty: all of the text may be part of a name; or [text.size()], with a 1
+    // for each byte that may.
     std::string_view mask = {};
-    [[nodiscard]] bool Allows(std::size_t position) const {
-      return parse && (mask.empty() || mask[position] == '1');
+    bool no_names = false;  // as a mask without a 1
+    [[nodiscard]] bool MayBeName(std::size_t position) const {
+      return !no_names && (mask.empty() || mask[position] == '1');
     }
   };
   // The longest token at the leftmost place at or after `from`.

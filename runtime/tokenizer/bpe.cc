@@ -9,8 +9,9 @@ namespace tern::tokenizer {
 void BytePairEncoder::Encode(std::string_view piece,
                              std::vector<Token>& tokens) {
   if (ignore_merges_) {
+    // Not an added word: what is left of those is what a user typed.
     const Token token = vocabulary_->Find(piece);
-    if (token >= 0) {
+    if (token >= 0 && vocabulary_->Kind(token) == TokenKind::kText) {
       tokens.push_back(token);
       return;
     }

@@ -18,17 +18,18 @@ struct KnownVocabulary {
   const char* pre;
   std::uint64_t min_size;  // padded to some multiple or not
   std::uint64_t max_size;
-  std::optional<std::uint64_t> bos;  // if it tells
-  std::vector<std::uint64_t> eos;    // one of these; empty: does not tell
+  std::uint64_t bos;
+  bool may_lack_bos;               // no other BOS will do, but none may
+  std::vector<std::uint64_t> eos;  // one of these; empty: does not tell
 };
 
 const std::vector<KnownVocabulary>& KnownVocabularies() {
   static const std::vector<KnownVocabulary> known = {
-      {"llama-bpe", 128256, 128256, 128000, {}},
-      {"falcon3", 131072, 131072, std::nullopt, {11}},
-      {"qwen2", 151643, 151936, std::nullopt, {151643, 151645}},
-      {"gpt-2", 50257, 50257, 50256, {50256}},
-      {"gpt-neox", 50254, 50432, 0, {0}},
+      {"llama-bpe", 128256, 128256, 128000, false, {}},
+      {"falcon3", 131072, 131072, 11, true, {11}},
+      {"qwen2", 151643, 151936, 151643, true, {151643, 151645}},
+      {"gpt-2", 50257, 50257, 50256, false, {50256}},
+      {"gpt-neox", 50254, 50432, 0, false, {0}},
   };
   return known;
 }
@@ -37,7 +38,8 @@ bool Matches(const KnownVocabulary& known, std::uint64_t size,
              std::optional<std::uint64_t> bos,
              std::optional<std::uint64_t> eos) {
   if (size < known.min_size || size > known.max_size) return false;
-  if (known.bos.has_value() && bos != known.bos) return false;
+  if (!bos.has_value() && !known.may_lack_bos) return false;
+  if (bos.has_value() && *bos != known.bos) return false;
   if (known.eos.empty()) return true;
   for (const std::uint64_t id : known.eos) {
     if (eos == id) return true;

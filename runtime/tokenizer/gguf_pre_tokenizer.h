@@ -20,8 +20,9 @@ struct FoundPreTokenizer {
 //
 //   bitnet-b1.58, bitnet-25                            llama-bpe
 //   128256 tokens, bos 128000                          llama-bpe
-//   131072 tokens, eos 11                              falcon3
-//   151643 to 151936 tokens, eos 151643 or 151645      qwen2
+//   131072 tokens, bos 11 if any, eos 11               falcon3
+//   151643 to 151936 tokens, bos 151643 if any,
+//   eos 151643 or 151645                               qwen2
 //   50257 tokens, bos and eos 50256                    gpt-2
 //   50254 to 50432 tokens, bos and eos 0               gpt-neox
 //

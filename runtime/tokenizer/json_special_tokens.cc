@@ -80,6 +80,11 @@ std::optional<Token> NamedToken(const JsonNode& config, const char* key,
 }
 
 void ReadTokenizerConfig(const JsonNode& config, TokenizerSpec& spec) {
+  // Llama's slow tokenizer has a setting of this name too, and other files say
+  // what it does.
+  if (spec.kind == VocabularyKind::kByteLevel) {
+    RequireUnset(config, "add_prefix_space", false);
+  }
   const auto bos = NamedToken(config, "bos_token", spec);
   if (!spec.bos.has_value()) spec.bos = bos;
   if (const auto eos = NamedToken(config, "eos_token", spec)) {

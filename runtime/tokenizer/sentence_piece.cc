@@ -96,6 +96,14 @@ void AppendPiece(TokenizerSpec& spec, std::string_view name, float score,
     token = TextPiece(name);
     token.score = score;
   }
+  if (*kind == TokenKind::kAdded &&
+      name.find(kEscapedSpace) != std::string_view::npos) {
+    Refuse(ErrorCode::kUnsupported, spec.file, key,
+           files::Quote(name) +
+               " is user-defined and has a space, so it is looked for within "
+               "the normalized text, which tern does not do; use a model "
+               "without such tokens");
+  }
   if (type == static_cast<std::int64_t>(PieceType::kUnknown) &&
       !spec.unknown.has_value()) {
     spec.unknown = id;

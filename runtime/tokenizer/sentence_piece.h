@@ -39,7 +39,8 @@ enum class PieceType : std::uint8_t {
 
 // Appends the next token of `spec`.  `key` is the place of its type.  Throws
 // Error for a type that is none of these, for a byte whose name is no <0xXX>,
-// and for an empty piece.
+// for an empty piece, and for a
+// user-defined one with U+2581.
 void AppendPiece(TokenizerSpec& spec, std::string_view name, float score,
                  std::int64_t type, const std::string& key);
 

@@ -164,7 +164,9 @@ std::string_view ByteLevelRegex() { return kGpt2Json; }
 std::string KnownPreTokenizers() {
   std::string names;
   for (const PreTokenizer& kind : kPreTokenizers) {
-    names += (names.empty() ? "" : ", ") + std::string(kind.name);
+    for (const std::string_view name : kind.gguf_names) {
+      names += (names.empty() ? "" : ", ") + std::string(name);
+    }
   }
   return names;
 }

@@ -153,7 +153,7 @@ class Tokenizer::Impl::Call {
     if (auto normalized = impl_.normalizer_.Apply(text, begin == 0)) {
       // Its bytes are others, so the mask says something of all or of none.
       if (special.mask.find_first_not_of('1') != std::string_view::npos) {
-        special.parse = false;
+        special.no_names = true;
       }
       special.mask = {};
       text = normalized_.emplace_back(*std::move(normalized));

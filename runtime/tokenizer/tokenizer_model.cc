@@ -80,6 +80,12 @@ void ReadPiece(ProtobufMessage message, TokenizerSpec& spec) {
     // SentencePiece merges by way of these and takes them apart afterwards.
     RefuseSetting(spec, place, "an unused piece, which is not known to tern");
   }
+  if (type == static_cast<std::int64_t>(PieceType::kUserDefined)) {
+    RefuseSetting(spec, place,
+                  "a user-defined piece, " + files::Quote(name.value_or("")) +
+                      ", which SentencePiece looks for within the normalized "
+                      "text and tern does not");
+  }
   AppendPiece(spec, name.value_or(""), score, type, place);
 }
 

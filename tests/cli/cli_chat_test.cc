@@ -1,8 +1,13 @@
 // `tern chat` on the model that ships, as a script or a person sees it.
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -93,6 +98,28 @@ TEST(Chat, SavesTheConversation) {
   EXPECT_EQ(Chat("/save /nonexistent/x\n").status, 1);
 }
 
+TEST(Chat, SaveOverwritesNothing) {
+  const TemporaryDirectory folder;
+  WriteFile(folder / "model.gguf", "precious");
+  const std::string path = (folder / "model.gguf").string();
+  const ProgramResult result = Chat("/save " + path + "\n");
+  EXPECT_EQ(result.status, 1);
+  EXPECT_TRUE(Contains(result.err, path + ": exists already; choose another"))
+      << result.err;
+  EXPECT_EQ(ReadFile(folder / "model.gguf"), "precious");
+  for (const char* nameless : {"/save\n", "/save  \n"}) {
+    const ProgramResult told = Chat(nameless);
+    EXPECT_EQ(told.status, 0);
+    EXPECT_TRUE(Contains(told.err, "/save: give a file name")) << told.err;
+  }
+}
+
+TEST(Chat, BlankLinesAreNoMessages) {
+  const ProgramResult result = Chat("Hello\n \t \n\n");
+  EXPECT_EQ(result.status, 0);
+  EXPECT_TRUE(Contains(result.err, "1 answer, ")) << result.err;
+}
+
 TEST(Chat, CommandsAreNotMessages) {
   const ProgramResult result = Chat("/help\n/nosuch\n/exit\nHello\n");
   EXPECT_EQ(result.status, 0);
@@ -141,6 +168,29 @@ TEST(Chat, InterruptStopsTheAnswerNotTheProgram) {
            {.on_first_output = [](int pid) { kill(pid, SIGINT); }});
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_TRUE(Contains(result.err, "2 answers")) << result.err;
+}
+
+// A pipe that stays open, so that the program waits for the next line.
+TEST(Chat, InterruptAtThePromptEndsWithTheReport) {
+  const TemporaryDirectory folder;
+  const std::string path = (folder / "input").string();
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const int input = open(path.c_str(), O_RDWR);
+  ASSERT_GE(input, 0);
+  ASSERT_EQ(write(input, "Hello\n", 6), 6);
+  const auto end = [](int pid) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));  // to the prompt
+    kill(pid, SIGINT);
+  };
+  const Words words = {"-c",         "exec \"$0\" \"$@\" < '" + path + "'",
+                       TERN_PROGRAM, "chat",
+                       "-m",         kModel,
+                       "-n",         "1"};
+  const ProgramResult result =
+      RunProgram("/bin/sh", words, {.on_first_output = end});
+  close(input);
+  EXPECT_EQ(result.status, 130);
+  EXPECT_TRUE(Contains(result.err, "1 answer, ")) << result.err;
 }
 
 TEST(Chat, WrongUsageNamesTheOption) {

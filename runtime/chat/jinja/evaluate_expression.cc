@@ -1,5 +1,7 @@
 // Expressions and calls.
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 #include "runtime/chat/jinja/evaluator.h"
@@ -72,7 +74,7 @@ Value Evaluator::EvaluateKind(const Expression& expression) {
       if (IsTrue(child(1))) return child(0);
       return expression.children.size() > 2 ? child(2) : Value(Undefined{});
     case Kind::kAttribute:
-      return Member(child(0), expression.name, budget_);
+      return EvaluateAttribute(expression);
     case Kind::kIndex: {
       const Value value = child(0);
       return Index(value, child(1), budget_);
@@ -95,6 +97,22 @@ Value Evaluator::EvaluateKind(const Expression& expression) {
   return Undefined{};
 }
 
+// x.name without a call: of a dict, Jinja2 would take Python's method before a
+// member of that name.
+Value Evaluator::EvaluateAttribute(const Expression& expression) {
+  constexpr std::array<std::string_view, 11> kMethods = {
+      "clear", "copy",    "fromkeys",   "get",    "items", "keys",
+      "pop",   "popitem", "setdefault", "update", "values"};
+  const Value value = Evaluate(*expression.children[0]);
+  if (AsDict(value) != nullptr &&
+      std::find(kMethods.begin(), kMethods.end(), expression.name) !=
+          kMethods.end()) {
+    budget_.FailUnknown("the method " + files::Quote(expression.name) +
+                        " of a dict without a call");
+  }
+  return Member(value, expression.name, budget_);
+}
+
 Values Evaluator::EvaluateChildren(const Expression& expression,
                                    std::size_t from) {
   Values values;
@@ -112,8 +130,7 @@ Value Evaluator::EvaluateDict(const Expression& expression) {
     if (key == nullptr) {
       budget_.FailUnknown(KindOf(values[i]) + " as the key of a dict");
     }
-    budget_.Step(members.size() / 8);
-    SetMember(members, *key, values[i + 1]);
+    SetMember(members, *key, values[i + 1], budget_);
   }
   return MakeDict(std::move(members), budget_);
 }
@@ -231,7 +248,7 @@ Value Evaluator::MakeDictFrom(const Arguments& arguments) {
     members = first->members;
   }
   for (const auto& [name, value] : arguments.named) {
-    SetMember(members, MarkedText::Of(name, kFromTemplate), value);
+    SetMember(members, MarkedText::Of(name, kFromTemplate), value, budget_);
   }
   return MakeDict(std::move(members), budget_);
 }

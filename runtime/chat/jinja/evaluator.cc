@@ -163,7 +163,7 @@ void Evaluator::RunSet(const Statement& statement) {
   }
   budget_.Charge(sizeof(space->members[0]));
   SetMember(space->members, MarkedText::Of(statement.targets[1], kFromTemplate),
-            std::move(value));
+            std::move(value), budget_);
 }
 
 Evaluator::Flow Evaluator::RunSetBlock(const Statement& statement) {
@@ -179,6 +179,7 @@ Evaluator::Flow Evaluator::RunSetBlock(const Statement& statement) {
 
 void Evaluator::Assign(const std::string& name, Value value) {
   Scope& scope = scopes_.back();
+  budget_.Step(1 + scope.size() / 16);
   for (auto& [known, old] : scope) {
     if (known != name) continue;
     old = std::move(value);

@@ -56,6 +56,7 @@ class Evaluator {
   Value EvaluateKind(const Expression& expression);
   Values EvaluateChildren(const Expression& expression, std::size_t from);
   Value EvaluateDict(const Expression& expression);
+  Value EvaluateAttribute(const Expression& expression);
   bool EvaluateCompare(const Expression& expression);
   Value EvaluateSlice(const Expression& expression);
   Value EvaluateCall(const Expression& expression);

@@ -30,6 +30,7 @@ Value Strip(const MarkedText& text, const Bound& in) {
 
 // At white space, any amount of which is one separator.
 Values SplitAtSpace(const MarkedText& text, std::int64_t left, Budget& budget) {
+  budget.Step(1 + text.size() / 128);
   Values parts;
   const std::string_view bytes = text.bytes;
   std::size_t at = LeadingSpace(bytes);
@@ -55,6 +56,7 @@ Value Split(const MarkedText& text, const Bound& in) {
   }
   const MarkedText& separator = in.Text(0);
   if (separator.size() == 0) budget.Fail("splits a string at nothing");
+  StepSearch(budget, text, separator);
   Values parts;
   std::size_t at = 0;
   while (true) {
@@ -109,6 +111,7 @@ Value Join(const MarkedText& text, const Bound& in) {
 }
 
 Value Find(const MarkedText& text, const Bound& in) {
+  StepSearch(in.budget(), text, in.Text(0));
   const std::size_t found = text.bytes.find(in.Text(0).bytes);
   if (found == std::string::npos) return std::int64_t{-1};
   return static_cast<std::int64_t>(

@@ -72,6 +72,10 @@ bool ApplyTest(const std::string& name, const Value& value,
 Value CallMethod(const std::string& name, const Value& value,
                  const Arguments& arguments, Budget& budget);
 
+// Counts the work of looking for `part` in `text`, which may compare all of it
+// at each place.
+void StepSearch(Budget& budget, const MarkedText& text, const MarkedText& part);
+
 // Shared by filters and methods of strings.
 MarkedText Stripped(const MarkedText& text, const Value* characters,
                     bool at_start, bool at_end, Budget& budget);

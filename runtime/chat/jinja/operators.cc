@@ -158,7 +158,7 @@ bool Contains(const Value& container, const Value& element, Budget& budget) {
     if (part == nullptr) {
       budget.Fail("'in' looks for " + KindOf(element) + " in a string");
     }
-    budget.Step(1 + text->size() / 1024);
+    StepSearch(budget, *text, *part);
     return text->bytes.find(part->bytes) != std::string::npos;
   }
   if (const Dict* dict = AsDict(container)) {

@@ -53,8 +53,14 @@ std::size_t TrailingAmong(const MarkedText& text, const MarkedText& set) {
 
 }  // namespace
 
+void StepSearch(Budget& budget, const MarkedText& text,
+                const MarkedText& part) {
+  budget.Step(1 + (text.size() / 1024 + 1) * (1 + part.size() / 64));
+}
+
 MarkedText Stripped(const MarkedText& text, const Value* characters,
                     bool at_start, bool at_end, Budget& budget) {
+  budget.Step(1 + text.size() / 128);
   const MarkedText* set = nullptr;
   if (characters != nullptr && !IsNone(*characters)) {
     set = AsText(*characters);
@@ -105,6 +111,7 @@ MarkedText Replaced(const MarkedText& text, const Bound& arguments) {
   const MarkedText& to = arguments.Text(1);
   std::int64_t left = arguments.Whole(2, -1);
   if (from.size() == 0) budget.FailUnknown("a replacement of nothing");
+  StepSearch(budget, text, from);
   MarkedText out;
   std::size_t at = 0;
   while (left != 0) {

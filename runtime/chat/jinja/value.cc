@@ -82,7 +82,9 @@ Value MakeDict(Members members, Budget& budget) {
   return std::shared_ptr<const Dict>(std::move(dict));
 }
 
-void SetMember(Members& members, const MarkedText& key, Value value) {
+void SetMember(Members& members, const MarkedText& key, Value value,
+               Budget& budget) {
+  budget.Step(1 + members.size() / 16);
   for (auto& [name, old] : members) {
     if (name.bytes != key.bytes) continue;
     old = std::move(value);
@@ -163,6 +165,7 @@ int Order(const Value& a, const Value& b, const std::string& what,
   double y = 0;
   if (IsNumber(a, &x) && IsNumber(b, &y)) return x < y ? -1 : (x > y ? 1 : 0);
   if (AsText(a) != nullptr && AsText(b) != nullptr) {
+    budget.Step(1 + std::min(AsText(a)->size(), AsText(b)->size()) / 1024);
     // Bytes of UTF-8 are in the order of their characters.
     return AsText(a)->bytes.compare(AsText(b)->bytes);
   }

@@ -66,7 +66,8 @@ Value MakeText(MarkedText text, Budget& budget);
 Value MakeList(Values items, Budget& budget, bool is_tuple = false);
 Value MakeDict(Members members, Budget& budget);
 // Puts it in, or replaces the value of the key.
-void SetMember(Members& members, const MarkedText& key, Value value);
+void SetMember(Members& members, const MarkedText& key, Value value,
+               Budget& budget);
 
 // Null if it is not one.
 inline const MarkedText* AsText(const Value& value) {

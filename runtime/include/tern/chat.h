@@ -81,6 +81,9 @@ class ChatTemplate {
   // A phrase for people: "the file's own", "2B4T (built in; ...)".
   [[nodiscard]] const std::string& Describe() const;
 
+  // What begins an Error about the template.
+  [[nodiscard]] const std::string& Place() const;
+
   class Impl;  // private to runtime/chat/
   explicit ChatTemplate(std::shared_ptr<const Impl> impl);
 
@@ -115,8 +118,9 @@ class Chat {
   // Makes `session` ready for the assistant's next answer: keeps what its
   // context has in common with the whole conversation, forgets the rest, and
   // gives the tokens that are to be appended, at least one.  Throws Error as
-  // Render does, and kContextFull, with the session unchanged, if they and one
-  // token more do not fit.
+  // Render does, kInvalidArgument if the template writes nothing of the
+  // messages, so that the last one would be lost, and kContextFull, with the
+  // session unchanged, if they and one token more do not fit.
   [[nodiscard]] std::vector<Token> Prepare(Session& session) const;
 
  private:

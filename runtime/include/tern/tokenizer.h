@@ -33,12 +33,15 @@ struct EncodeOptions {
   // Read the names of special tokens in the text, such as <|eot_id|>, as those
   // tokens.  Off by default: what a user types is ordinary text.
   bool parse_special = false;
-  // Empty, or a byte for each byte of the text: with parse_special a special
-  // token is found only where all of its bytes have '1' here.  So the names in
-  // a chat template are tokens, those in what a user says are text, and both
-  // are still encoded as one text.  (Where normalization changes the text, the
-  // few special tokens that are looked for after it need '1' for all of the
-  // text up to the next token.)  Another size throws Error (kInvalidArgument).
+  // Empty, or a byte for each byte of the text: a token that is found by its
+  // name is found only where all of its bytes have '1' here.  That holds for
+  // special tokens, with parse_special, and for others that were added to the
+  // vocabulary, such as Qwen's <think>, but not for runs of white space.  So
+  // the names in a chat template are tokens, those in what a user says are
+  // text, and both are still encoded as one text.  (Where normalization changes
+  // the text, the few tokens that are looked for after it need '1' for all of
+  // the text up to the next token.)  Another size throws Error
+  // (kInvalidArgument).
   std::string_view special_mask = {};
 };
 

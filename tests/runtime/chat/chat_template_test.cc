@@ -1,5 +1,6 @@
 // Which template a model gets, and what a conversation becomes.
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -9,7 +10,9 @@
 #include <tern/chat.h>
 #include <tern/error.h>
 
+#include "runtime/chat/builtin_templates.h"
 #include "runtime/files/gguf_writer.h"
+#include "tests/runtime/chat/run_template.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/golden.h"
 #include "tests/support/temporary_directory.h"
@@ -165,6 +168,30 @@ TEST(ChatTemplate, AnotherFileTakesItsPlaceWithTheModelsTokens) {
                 (void)ChatTemplate::Load(folder / "model.gguf",
                                          folder / "own.jinja");
               });
+}
+
+// Templates of the same two formats, written apart from the built-in ones, as
+// Jinja2 renders them.
+TEST(ChatTemplate, BuiltInOnesGiveWhatJinja2GivesOfTheirFormats) {
+  const json golden =
+      json::parse(ReadFile(testing::GoldenDir() / "chat" / "rendered.json"));
+  const std::map<std::string, const char*> built_in = {
+      {"2b4t.jinja", chat::kTemplate2B4T},
+      {"llama3.jinja", chat::kTemplateLlama3}};
+  int compared = 0;
+  for (const json& known : golden["rendered"]) {
+    const auto found = built_in.find(known["template"]);
+    if (found == built_in.end()) continue;
+    const std::string conversation = known["conversation"];
+    // Without a message 2B4T's begins with no token, as published.
+    if (conversation == "nothing" && found->first == "2b4t.jinja") continue;
+    nlohmann::ordered_json variables = golden["common"];
+    variables.update(golden["conversations"][conversation]);
+    EXPECT_EQ(jinja::RunTemplate(found->second, variables).bytes, known["text"])
+        << found->first << ", " << conversation;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 29);
 }
 
 TEST(ChatTemplate, RefusesOtherRoles) {

@@ -140,6 +140,22 @@ TEST(Chat, ClearForgetsTheConversationButNotTheSession) {
             "<|begin_of_text|>User: Goodbye<|eot_id|>Assistant: ");
 }
 
+TEST(Chat, TemplateThatLosesTheMessagesIsRefused) {
+  Session session(SharedModel(), {.context_length = 64});
+  const auto prepare = [&](const char* text, const char* message) {
+    Chat chat(ChatTemplate(text, {}, "lost.jinja"), SharedTokenizer());
+    chat.Add("user", message);
+    return chat.Prepare(session);
+  };
+  constexpr const char* kLost =
+      "{% for m in messages %}{{ m.role }}: {{ m.text }}{% endfor %}";
+  ExpectError(ErrorCode::kInvalidArgument,
+              {"lost.jinja: ", "writes nothing of the messages"},
+              [&] { (void)prepare(kLost, "Hi"); });
+  EXPECT_FALSE(prepare(kLost, " \n").empty());
+  EXPECT_FALSE(prepare("{{ messages[0].content }}", "Hi").empty());
+}
+
 TEST(Chat, FullContextIsToldBeforeAnythingIsForgotten) {
   Session session(SharedModel(), {.context_length = 16});
   Chat chat(ChatTemplate::Load(ModelPath()), SharedTokenizer());

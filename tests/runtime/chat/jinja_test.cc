@@ -1,5 +1,6 @@
 // What the golden files cannot show: where each byte came from, what is
 // refused and how, and that every run ends.
+#include <chrono>
 #include <random>
 #include <string>
 #include <vector>
@@ -76,12 +77,21 @@ TEST(JinjaRefusal, NamesLineAndConstruct) {
            {"{{ 'é' | upper }}", "outside ASCII"},
            {"{{ {1: 2} }}", "a number as the key of a dict"},
            {"{{ f(*[1]) }}", "a call with '*'"},
+           {"{{ {'items': 1}.items }}", "'items' of a dict without a call"},
+           {"{{ {}.popitem }}", "'popitem' of a dict without a call"},
            {"{% for x in [] recursive %}{% endfor %}", "a recursive loop"}}) {
     SCOPED_TRACE(known.text);
     ExpectError(ErrorCode::kUnsupported,
                 {"test.jinja, line ", known.construct, "--chat-template FILE"},
                 [&] { (void)RunTemplate(known.text); });
   }
+}
+
+TEST(JinjaRefusal, MembersNamedAsMethodsAreFoundByIndex) {
+  EXPECT_EQ(RunTemplate("{{ {'items': 5}['items'] }}"
+                        "{{ [{'copy': 6}] | map(attribute='copy') | first }}")
+                .bytes,
+            "56");
 }
 
 TEST(JinjaRefusal, WhatHasNoMeaningIsMalformed) {
@@ -160,6 +170,30 @@ TEST(JinjaLimits, EveryRunEnds) {
         loop + "{{ 'a' * 1000 }}" + end}) {
     SCOPED_TRACE(text);
     EXPECT_THROW((void)RunTemplate(text), Error);
+  }
+}
+
+// Work on a long text counts as many steps: here a tenth of a run's.
+TEST(JinjaLimits, RunsOverLongTextsEndSoon) {
+  const std::string loop = "{% for a in range(90000) %}";
+  const std::string end = "{% endfor %}";
+  const std::string spaces = "{% set s = ' ' * 1000000 %}";
+  for (const std::string& text :
+       {spaces + loop + "{% set t = s | trim %}" + end,
+        spaces + loop + "{% set t = s.split() %}" + end,
+        "{% set s = 'a' * 300000 %}{% set t = 'a' * 100000 + 'b' %}" + loop +
+            "{{ t in s }}" + end,
+        "{% set s = 'a' * 300000 %}{% set t = 'a' * 100000 + 'b' %}" + loop +
+            "{{ s.find(t) }}{{ s.replace(t, '') }}{{ s.split(t) }}" + end,
+        "{% set s = 'a' * 1000000 %}{% set t = 'a' * 1000000 %}" + loop + loop +
+            "{{ s < t }}" + end + end}) {
+    SCOPED_TRACE(text);
+    const auto start = std::chrono::steady_clock::now();
+    ExpectError(ErrorCode::kUnsupported, {"more than 400000 steps"}, [&] {
+      (void)RunTemplate(text, ordered_json::object(), {.steps = 400000});
+    });
+    EXPECT_LT(std::chrono::steady_clock::now() - start,
+              std::chrono::seconds(10));
   }
 }
 

@@ -18,7 +18,8 @@ const AddedTokens& Tokens() {
                                    {"word", 3, false},
                                    {"words", 4, false},
                                    {"\xFF\x80", 5, false},
-                                   {"wordsmith", 6, true}});
+                                   {"wordsmith", 6, true},
+                                   {"  ", 7, false}});
   return tokens;
 }
 
@@ -48,9 +49,22 @@ TEST(AddedTokensTest, SpecialTokensOnlyWhereTheMaskAllowsAllOfTheirBytes) {
   ExpectMatch(find("<|a|><|a|>", "0000011111"), 5, 10, 1);
   ExpectMatch(find("<|a|>", "11110"), 5, 5, -1);
   ExpectMatch(find("<|a|>", "01111"), 5, 5, -1);
-  // Those that are not special are found anywhere, and so is a shorter one.
+  // One that is left out does not hide a shorter one.
   ExpectMatch(find("wordsmith", "111111110"), 0, 5, 4);
-  ExpectMatch(find("wordsmith", "000000000"), 0, 5, 4);
+}
+
+TEST(AddedTokensTest, OfTheOthersOnlyRunsOfSpacesAreFoundOutsideTheMask) {
+  for (const bool parse : {false, true}) {
+    const auto find = [parse](std::string_view text, std::string_view mask) {
+      return Tokens().Find(text, 0, {.parse = parse, .mask = mask});
+    };
+    ExpectMatch(find("words", "00000"), 5, 5, -1);
+    ExpectMatch(find("words", "11110"), 0, 4, 3);
+    ExpectMatch(find("words", "11111"), 0, 5, 4);
+    ExpectMatch(find("words  ", "0000000"), 5, 7, 7);
+    ExpectMatch(Tokens().Find("words  ", 0, {.parse = parse, .no_names = true}),
+                5, 7, 7);
+  }
 }
 
 TEST(AddedTokensTest, PrefixIsNoMatch) {

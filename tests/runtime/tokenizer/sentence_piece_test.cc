@@ -245,6 +245,17 @@ TEST(SentencePieceTest, DamagedVocabulariesAreRefused) {
       kMalformed, {"scores", "order is lost"});
 }
 
+TEST(SentencePieceTest, UserDefinedPiecesAreFoundUnlessTheyHaveASpace) {
+  std::vector<Piece> pieces = SmallPieces();
+  pieces.push_back({"<mask>", 0, 4});
+  EXPECT_EQ(MakeGgufTokenizer(PiecesGguf(pieces)).Encode("a<mask>", kPlain),
+            Ids({267, 272, 276}));
+  pieces.back().name = EscapeSpaces("<a b>");
+  ExpectRefusal([&] { return MakeGgufTokenizer(PiecesGguf(pieces)); },
+                ErrorCode::kUnsupported,
+                {"pieces.gguf", "token_type[276]", "user-defined"});
+}
+
 TEST(SentencePieceTest, KeysThatContradictAreRefused) {
   const auto expect = [](const char* key, const files::GgufValue& value,
                          const std::vector<std::string>& parts) {

@@ -115,6 +115,8 @@ TEST(TokenizerGgufTest, PreTokenizerIsInferredFromAKnownVocabulary) {
   // Nearly these are others: Mistral's Tekken has 131072 tokens too.
   for (const auto& known :
        std::vector<std::tuple<std::size_t, Id, Id>>{{131072, 1, 2},
+                                                    {131072, 1, 11},
+                                                    {151936, 1, 151645},
                                                     {128256, 1, 128001},
                                                     {128257, 128000, 128001},
                                                     {151936, {}, {}},

@@ -122,6 +122,7 @@ TEST(TokenizerModelTest, OtherSettingsAreRefusedByName) {
   expect(BytesField(6, ""), {"field 6 of the model"});
   expect(BytesField(1, NumberField(4, 0)), {"field 4 of a piece"});
   expect(PieceField({"x", 0, 5}), {"unused piece"});
+  expect(PieceField({"<mask>", 0, 4}), {"user-defined piece", "<mask>"});
 }
 
 TEST(TokenizerModelTest, DamagedFilesAreRefused) {
