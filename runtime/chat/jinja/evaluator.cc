@@ -31,8 +31,8 @@ Evaluator::Evaluator(Members variables, const Clock& clock, Budget& budget)
   for (const std::string_view name : kBuiltins) {
     scopes_[0].emplace_back(name, Function{.builtin = std::string(name)});
   }
-  for (auto& [name, value] : variables) {
-    scopes_[0].emplace_back(name.bytes, std::move(value));
+  for (auto& variable : variables) {
+    scopes_[0].emplace_back(variable.first.bytes, std::move(variable.second));
   }
 }
 

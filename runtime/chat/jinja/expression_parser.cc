@@ -144,8 +144,9 @@ ExpressionPtr ExpressionParser::ParseIterable() {
 
 ExpressionPtr ExpressionParser::ParseOr() {
   ExpressionPtr left = ParseAnd();
-  while (TakeWord("or"))
+  while (TakeWord("or")) {
     left = Pair(Kind::kOr, "", std::move(left), ParseAnd());
+  }
   return left;
 }
 

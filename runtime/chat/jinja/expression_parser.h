@@ -63,8 +63,9 @@ class ExpressionParser {
   [[nodiscard]] Node Make(ExpressionKind kind, std::string name = "") const;
   // Adds a child, and refuses a tree that gets too deep to walk.
   void Add(Expression& node, ExpressionPtr child) const;
-  ExpressionPtr Pair(ExpressionKind kind, std::string name, ExpressionPtr left,
-                     ExpressionPtr right) const;
+  [[nodiscard]] ExpressionPtr Pair(ExpressionKind kind, std::string name,
+                                   ExpressionPtr left,
+                                   ExpressionPtr right) const;
 
   ExpressionPtr ParseAnd();
   ExpressionPtr ParseNot();

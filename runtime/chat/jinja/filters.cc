@@ -114,7 +114,7 @@ Value Same(const Value& value, const Bound& /*in*/) { return value; }
 
 // As int(): a string may hold a number, anything else gives the default.
 Value Int(const Value& value, const Bound& in) {
-  const Value otherwise = in.Has(0) ? in.Get(0) : Value(std::int64_t{0});
+  Value otherwise = in.Has(0) ? in.Get(0) : Value(std::int64_t{0});
   std::int64_t whole = 0;
   if (IsWhole(value, &whole)) return whole;
   double real = 0;

@@ -80,8 +80,9 @@ Value HasEnd(const MarkedText& text, const Bound& in) {
   if (list == nullptr) return matches(in.Text(0));
   return std::any_of(list->items.begin(), list->items.end(),
                      [&](const Value& item) {
-                       if (AsText(item) == nullptr)
+                       if (AsText(item) == nullptr) {
                          in.budget().Fail("compares with no string");
+                       }
                        return matches(*AsText(item));
                      });
 }

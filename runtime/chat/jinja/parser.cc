@@ -193,8 +193,9 @@ class Parser {
     while (!in_.TakeOperator(")")) {
       Parameter parameter;
       parameter.name = ExpectTarget();
-      if (in_.TakeOperator("="))
+      if (in_.TakeOperator("=")) {
         parameter.default_value = in_.ParseExpression();
+      }
       node->parameters.push_back(std::move(parameter));
       if (!in_.IsNext(LexemeKind::kOperator, ")")) in_.ExpectOperator(",");
     }

@@ -73,7 +73,7 @@ MarkedText Stripped(const MarkedText& text, const Value* characters,
     begin =
         set == nullptr ? LeadingSpace(text.bytes) : LeadingAmong(text, *set);
   }
-  const MarkedText rest = text.Part(begin);
+  MarkedText rest = text.Part(begin);
   if (!at_end) return rest;
   const std::size_t end =
       set == nullptr ? TrailingSpace(rest.bytes) : TrailingAmong(rest, *set);

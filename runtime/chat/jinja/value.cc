@@ -147,10 +147,12 @@ bool Equal(const Value& a, const Value& b, Budget& budget) {
     budget.Step(text->size() / 1024);
     return text->bytes == AsText(b)->bytes;
   }
-  if (const List* list = AsList(a))
+  if (const List* list = AsList(a)) {
     return EqualLists(*list, *AsList(b), budget);
-  if (const Dict* dict = AsDict(a))
+  }
+  if (const Dict* dict = AsDict(a)) {
     return EqualDicts(*dict, *AsDict(b), budget);
+  }
   if (AsNamespace(a) != nullptr) return AsNamespace(a) == AsNamespace(b);
   if (const auto* function = std::get_if<Function>(&a)) {
     const auto& other = std::get<Function>(b);

@@ -85,8 +85,9 @@ void AppendText(const Value& value, bool nested, MarkedText& out,
   }
   if (const List* list = AsList(value)) return AppendList(*list, out, budget);
   if (const Dict* dict = AsDict(value)) return AppendDict(*dict, out, budget);
-  if (nested && IsUndefined(value))
+  if (nested && IsUndefined(value)) {
     return out.Append("Undefined", kFromTemplate);
+  }
   out.Append(PlainText(value, budget), kFromTemplate);
 }
 
