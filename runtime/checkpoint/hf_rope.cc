@@ -41,8 +41,8 @@ void AllowOnly(const ConfigReader& rope,
 std::string RopeType(const ConfigReader& rope) {
   const bool is_new = rope.Has("rope_type");
   std::string type = is_new || rope.Has("type")
-                               ? rope.String(is_new ? "rope_type" : "type")
-                               : "default";
+                         ? rope.String(is_new ? "rope_type" : "type")
+                         : "default";
   if (is_new && rope.Has("type") && rope.String("type") != type) {
     rope.Refuse("type", "is not rope_type");
   }

@@ -67,9 +67,8 @@ TEST(InspectReference, FilesOfEveryKindAreSoundAndExplained) {
 }
 
 TEST(InspectReference, FilesThatCannotBeRunSayWhyAndAreListed) {
-  for (const char* name :
-       {"tokenizers/ggml-vocab-gpt-2.gguf",
-        "tokenizers/ggml-vocab-llama-spm.gguf"}) {
+  for (const char* name : {"tokenizers/ggml-vocab-gpt-2.gguf",
+                           "tokenizers/ggml-vocab-llama-spm.gguf"}) {
     const ModelReport report = Look(name);
     EXPECT_FALSE(report.problems.empty()) << name;
     EXPECT_FALSE(report.metadata.empty()) << name;

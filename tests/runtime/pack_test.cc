@@ -199,7 +199,8 @@ TEST(Pack, TheHeadIsConvertedAsAsked) {
   const Checkpoint q8 = checkpoint::Open(directory / "q8.gguf");
   const std::vector<float> values = Floats(a.embedding.weight);
   EXPECT_EQ(f16.embedding.weight.type, StoredType::kF16);
-  EXPECT_EQ(Floats(f16.embedding.weight), values);  // chosen so that f16 holds them
+  EXPECT_EQ(Floats(f16.embedding.weight),
+            values);  // chosen so that f16 holds them
   EXPECT_EQ(Floats(f16.head->weight), values);
 
   EXPECT_EQ(q8.embedding.weight.type, StoredType::kQ8_0);
@@ -209,8 +210,9 @@ TEST(Pack, TheHeadIsConvertedAsAsked) {
   EXPECT_EQ(q8.head->weight.ReadAll(), expected);
   // Q8_0 stays as it is if nothing is asked.
   Pack(directory / "q8.gguf", directory / "kept.gguf", {});
-  EXPECT_EQ(checkpoint::Open(directory / "kept.gguf").embedding.weight.ReadAll(),
-            expected);
+  EXPECT_EQ(
+      checkpoint::Open(directory / "kept.gguf").embedding.weight.ReadAll(),
+      expected);
 }
 
 // Also of weights that are only copied.

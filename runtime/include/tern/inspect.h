@@ -49,7 +49,7 @@ struct ModelReport {
   std::vector<TensorReport> tensors;
   // Absent where the file cannot be run; `problems` says why.
   std::optional<ModelConfig> config;
-  std::string tokenizer;  // Tokenizer::description(), or why there is none
+  std::string tokenizer;      // Tokenizer::description(), or why there is none
   std::string chat_template;  // DescribeChatTemplate()
   std::optional<MemoryReport> memory;
   // Checks that failed; empty: tern would run this file.
