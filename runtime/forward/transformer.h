@@ -53,7 +53,7 @@ class Workspace {
   AlignedBuffer<float> scores;     // [threads][heads / kv_heads][context]
   std::vector<float> frequencies;  // [head_dim / 2], radians a position
   LinearScratch linear;
-  LinearScratch head;  // of a ternary head, whose inputs stay floats
+  LinearScratch head;  // its inputs stay floats
 };
 
 // What every step needs to know.

@@ -22,6 +22,9 @@ namespace {
 
 class DenseTest : public EveryTarget {
  protected:
+  void MatMul(const DenseView& w, const DenseArgs& args) {
+    DenseMatMul(w, args, scratch_.Data());
+  }
   std::vector<float> Random(std::size_t size) {
     std::normal_distribution<float> normal;
     std::vector<float> values(size);
@@ -30,6 +33,7 @@ class DenseTest : public EveryTarget {
   }
 
   std::mt19937 random_{1};
+  AlignedBytes scratch_{kDenseScratchBytes};
 };
 INSTANTIATE_TEST_SUITE_P(Targets, DenseTest,
                          testing::ValuesIn(SupportedTargets()), TargetName);
@@ -97,8 +101,8 @@ TEST_P(DenseTest, DenseMatMulEqualsPlainLoops) {
       const Stored w = Store(type, Random(rows * cols), cols);
       const std::vector<float> x = Random(tokens * cols);
       std::vector<float> y(tokens * rows, NAN);
-      DenseMatMul({type, w.bytes.data(), rows, cols},
-                  {x.data(), cols, tokens, 0, rows, y.data(), rows});
+      MatMul({type, w.bytes.data(), rows, cols},
+             {x.data(), cols, tokens, 0, rows, y.data(), rows});
       for (std::size_t t = 0; t < tokens; ++t) {
         for (std::size_t r = 0; r < rows; ++r) {
           double want = 0;
@@ -131,7 +135,7 @@ TEST_P(DenseTest, BlocksOfSixteenAreReadExactly) {
         std::vector<float> x(cols);
         x[c] = 2.0F;
         float y = NAN;
-        DenseMatMul(view, {x.data(), cols, 1, r, r + 1, &y - r, rows});
+        MatMul(view, {x.data(), cols, 1, r, r + 1, &y - r, rows});
         ASSERT_EQ(y, 2.0F * w.values[r * cols + c]) << cols << " " << c;
       }
     }
@@ -143,8 +147,8 @@ TEST_P(DenseTest, DenseMatMulHandlesColumnsThatFillNoVector) {
     const Stored w = Store(DenseType::kF16, Random(cols), cols);
     const std::vector<float> x = Random(cols);
     float y = NAN;
-    DenseMatMul({DenseType::kF16, w.bytes.data(), 1, cols},
-                {x.data(), cols, 1, 0, 1, &y, 1});
+    MatMul({DenseType::kF16, w.bytes.data(), 1, cols},
+           {x.data(), cols, 1, 0, 1, &y, 1});
     double want = 0;
     for (std::size_t c = 0; c < cols; ++c) {
       want += static_cast<double>(w.values[c]) * x[c];
@@ -187,12 +191,12 @@ TEST_P(DenseTest, DenseResultsDoNotDependOnTheSplit) {
     const DenseView view{type, w.bytes.data(), rows, cols};
     const std::vector<float> x = Random(tokens * cols);
     std::vector<float> at_once(tokens * rows);
-    DenseMatMul(view, {x.data(), cols, tokens, 0, rows, at_once.data(), rows});
+    MatMul(view, {x.data(), cols, tokens, 0, rows, at_once.data(), rows});
     std::vector<float> one_by_one(tokens * rows);
     for (std::size_t t = 0; t < tokens; ++t) {
       for (std::size_t r = 0; r < rows; ++r) {
-        DenseMatMul(view, {x.data() + t * cols, cols, 1, r, r + 1,
-                           one_by_one.data() + t * rows, rows});
+        MatMul(view, {x.data() + t * cols, cols, 1, r, r + 1,
+                      one_by_one.data() + t * rows, rows});
       }
     }
     EXPECT_EQ(at_once, one_by_one);
