@@ -11,20 +11,19 @@ namespace {
 
 void ProjectDense(std::span<const Projection> layers, const float* x,
                   std::size_t tokens, PerThread<std::uint8_t>& scratch,
-                  int num_threads) {
-  ForEachRowRange(layers, num_threads,
-                  [&](const RowRange& rows, std::size_t thread) {
-                    const DenseMatrix& w = rows.layer->w->dense;
-                    kernels::DenseArgs args;
-                    args.x = x;
-                    args.x_stride = w.cols;
-                    args.tokens = tokens;
-                    args.row_begin = rows.begin;
-                    args.row_end = rows.end;
-                    args.y = rows.layer->y;
-                    args.y_stride = w.rows;
-                    kernels::DenseMatMul(w.View(), args, scratch.Of(thread));
-                  });
+                  Team& team) {
+  ForEachRowRange(layers, team, [&](const RowRange& rows, std::size_t thread) {
+    const DenseMatrix& w = rows.layer->w->dense;
+    kernels::DenseArgs args;
+    args.x = x;
+    args.x_stride = w.cols;
+    args.tokens = tokens;
+    args.row_begin = rows.begin;
+    args.row_end = rows.end;
+    args.y = rows.layer->y;
+    args.y_stride = w.rows;
+    kernels::DenseMatMul(w.View(), args, scratch.Of(thread));
+  });
 }
 
 // The scale of a weight.
@@ -74,7 +73,7 @@ std::uint64_t LinearScratch::Bytes(const LinearShape& s, InputType type) {
 }
 
 void Project(std::span<const Projection> layers, const float* x,
-             std::size_t tokens, LinearScratch& scratch, int num_threads) {
+             std::size_t tokens, LinearScratch& scratch, Team& team) {
   // At most q, k and v.
   std::array<Projection, 3> ternary;
   std::array<Projection, 3> dense;
@@ -88,15 +87,14 @@ void Project(std::span<const Projection> layers, const float* x,
     }
   }
   if (num_dense != 0) {
-    ProjectDense({dense.data(), num_dense}, x, tokens, scratch.dense,
-                 num_threads);
+    ProjectDense({dense.data(), num_dense}, x, tokens, scratch.dense, team);
   }
   if (num_ternary == 0) return;
   const std::span<const Projection> together(ternary.data(), num_ternary);
   if (scratch.input_type == InputType::kInt8) {
-    ProjectInt8(together, x, tokens, scratch.int8, num_threads);
+    ProjectInt8(together, x, tokens, scratch.int8, team);
   } else {
-    ProjectFloat(together, x, tokens, scratch.floats, num_threads);
+    ProjectFloat(together, x, tokens, scratch.floats, team);
   }
 }
 
