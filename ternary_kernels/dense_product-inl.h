@@ -59,6 +59,7 @@ class PanelRows {
   HWY_INLINE VF Load(std::size_t r, std::size_t c, NoScale /*scale*/) const {
     return hn::Load(DF(), group_ + c * kRows + r * kLanes);
   }
+  HWY_INLINE void Prefetch(std::size_t /*c*/) const {}
   HWY_INLINE VF LoadTail(std::size_t r, std::size_t c,
                          std::size_t /*n*/) const {
     return Load(r, c, {});
@@ -117,7 +118,7 @@ struct Output {
 };
 
 // The products of columns [begin, end), at most a block, of four rows and kT
-// tokens: stored if begin is 0, else added.
+// tokens: the first block's are stored, others added.
 template <std::size_t kT, class Rows>
 HWY_INLINE void Tile(const Rows& w, std::size_t begin, std::size_t end,
                      bool first, const float* HWY_RESTRICT x,
@@ -138,6 +139,7 @@ HWY_INLINE void Tile(const Rows& w, std::size_t begin, std::size_t end,
   for (; c + kStep <= end; c += kStep) {
     decltype(w.Scale(0, 0)) scale[kRows];
     for (std::size_t r = 0; r < kRows; ++r) scale[r] = w.Scale(r, c);
+    w.Prefetch(c);
     for (std::size_t v = 0; v < Rows::kVectors; ++v) {
       const std::size_t col = c + v * kLanes;
       VF in[kT];
@@ -194,7 +196,7 @@ struct Block {
 
 template <class Rows>
 HWY_NOINLINE void FillPanel(const DenseView& w, const Block& b,
-                          float* HWY_RESTRICT panel) {
+                            float* HWY_RESTRICT panel) {
   const DF d;
   constexpr std::size_t kStep = Rows::kVectors * kLanes;
   for (std::size_t row = b.row; row < b.row_end; row += kRows) {
@@ -218,20 +220,36 @@ HWY_NOINLINE void FillPanel(const DenseView& w, const Block& b,
   }
 }
 
-// The block's part of y for kT tokens.
+// Asks for the part of x [tokens][stride] that the next tile needs while group
+// `row` of a panel is multiplied: 0.89 of OpenBLAS became 0.96 (3200 x 8640,
+// 256 tokens; AVX2: 0.87, 1.03).
+HWY_INLINE void PrefetchShare(std::size_t row, const float* HWY_RESTRICT x,
+                              std::size_t stride, std::size_t tokens) {
+  constexpr std::size_t kShare = kDenseBlockCols / (kDensePanelRows / kRows);
+  for (std::size_t t = 0; t < tokens; ++t) {
+    for (std::size_t c = 0; c < kShare; c += 64 / sizeof(float)) {
+      PrefetchToL2(x + t * stride + row / kRows * kShare + c);
+    }
+  }
+}
+
+// The block's part of y for kT tokens from `token` on.
 template <std::size_t kT>
 HWY_NOINLINE void MultiplyPanel(const float* HWY_RESTRICT panel, const Block& b,
-                              std::size_t token, const DenseArgs& a) {
+                                std::size_t token, const DenseArgs& a) {
   const float* x = a.x + token * a.x_stride + b.begin;
+  const float* next = x + kT * a.x_stride;
+  const std::size_t next_tokens = std::min(kT, a.tokens - token - kT);
   float* y = a.y + token * a.y_stride;
   for (std::size_t row = b.row; row < b.row_end; row += kRows) {
     const PanelRows rows(panel + (row - b.row) * kDenseBlockCols);
     const Output out{y + row, a.y_stride, std::min(kRows, b.row_end - row)};
+    PrefetchShare(row - b.row, next, a.x_stride, next_tokens);
     Tile<kT>(rows, 0, b.end - b.begin, b.begin == 0, x, a.x_stride, out);
   }
 }
 
-// fn<count> by a number that is known only now, 1 <= count <= kMostTokens.
+// The two by a number of tokens that is known only now, in [1, kMostTokens].
 template <class Rows, std::size_t kT = kMostTokens>
 HWY_INLINE void StreamTokens(const DenseView& w, const DenseArgs& a) {
   if constexpr (kT > 1) {

@@ -7,6 +7,7 @@
 //
 //   Scale(r, c)         what Load needs to know for a step, if anything
 //   Load(r, c, scale)   Lanes(DF()) columns of row r from c on
+//   Prefetch(c)         asks for the bytes of a later step
 //   LoadTail(r, c, n)   the last n < Lanes(DF()) columns, zeros behind them
 #if defined(TERN_TERNARY_KERNELS_DENSE_ROWS_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)
@@ -21,6 +22,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "packing/q8_0.h"
@@ -37,12 +39,30 @@ inline constexpr std::size_t kLanes = hn::MaxLanes(DF());
 // Rows that share the loads of x: their four sums make one 128-bit vector.
 inline constexpr std::size_t kRows = 4;
 
-// The address of row `first + r`, or of the last row of the range: what a group
-// lacks is computed twice and not stored.
+// The address of a row, or of the last one of the range: what a group lacks is
+// computed twice and not stored.
 inline const std::uint8_t* RowAt(const DenseView& w, std::size_t row,
                                  std::size_t row_end) {
   return w.data +
          std::min(row, row_end - 1) * kernels::DenseRowBytes(w.type, w.cols);
+}
+
+// hwy::Prefetch asks for the first-level cache.
+HWY_INLINE void PrefetchToL2(const void* p) { __builtin_prefetch(p, 0, 2); }
+
+// Asks for what is needed later, `kBytes` of each row at byte `at` being read
+// now: lines of the next group, in the order of memory, into the second-level
+// cache; and from there what the four rows need 512 bytes on.  Streaming 442 MB
+// of f16 gave 57 % of the read bandwidth of one thread without either, 70 %
+// with the first alone, 78 % with both (AVX2: 57, 77, 88), and 48 % with the
+// second from memory.
+template <std::size_t kBytes>
+HWY_INLINE void PrefetchGroup(const std::uint8_t* const (&row)[kRows],
+                              const std::uint8_t* next, std::size_t at) {
+  for (std::size_t i = 0; i < kRows * kBytes; i += 64) {
+    PrefetchToL2(next + at * kRows + i);
+  }
+  for (const std::uint8_t* r : row) hwy::Prefetch(r + at + 512);
 }
 
 template <class T>
@@ -53,21 +73,29 @@ class FloatRows {
 
   FloatRows(const DenseView& w, std::size_t first, std::size_t row_end) {
     for (std::size_t r = 0; r < kRows; ++r) {
-      row_[r] = reinterpret_cast<const T*>(RowAt(w, first + r, row_end));
+      row_[r] = RowAt(w, first + r, row_end);
     }
+    next_ = RowAt(w, first + kRows, row_end);
   }
   HWY_INLINE NoScale Scale(std::size_t /*r*/, std::size_t /*c*/) const {
     return {};
   }
   HWY_INLINE VF Load(std::size_t r, std::size_t c, NoScale /*scale*/) const {
-    return LoadAsF32(DF(), row_[r] + c);
+    return LoadAsF32(DF(), At(r, c));
+  }
+  HWY_INLINE void Prefetch(std::size_t c) const {
+    PrefetchGroup<kLanes * sizeof(T)>(row_, next_, c * sizeof(T));
   }
   HWY_INLINE VF LoadTail(std::size_t r, std::size_t c, std::size_t n) const {
-    return LoadTailAsF32(DF(), row_[r] + c, n);
+    return LoadTailAsF32(DF(), At(r, c), n);
   }
 
  private:
-  const T* row_[kRows];
+  HWY_INLINE const T* At(std::size_t r, std::size_t c) const {
+    return reinterpret_cast<const T*>(row_[r]) + c;
+  }
+  const std::uint8_t* row_[kRows];
+  const std::uint8_t* next_;
 };
 
 // The two block formats: a scale and, behind it, int8.
@@ -94,8 +122,10 @@ class BlockRows {
   static constexpr std::size_t kVectors = Block::kWeights / kLanes;
 
   BlockRows(const DenseView& w, std::size_t first, std::size_t row_end) {
-    for (std::size_t r = 0; r < kRows; ++r)
+    for (std::size_t r = 0; r < kRows; ++r) {
       row_[r] = RowAt(w, first + r, row_end);
+    }
+    next_ = RowAt(w, first + kRows, row_end);
   }
   HWY_INLINE VF Scale(std::size_t r, std::size_t c) const {
     return hn::Set(DF(), Block::Scale(At(r, c)));
@@ -104,6 +134,10 @@ class BlockRows {
     const auto* q =
         reinterpret_cast<const std::int8_t*>(At(r, c) + Block::kScaleBytes);
     return hn::Mul(scale, LoadAsF32(DF(), q + c % Block::kWeights));
+  }
+  HWY_INLINE void Prefetch(std::size_t c) const {
+    PrefetchGroup<Block::kBytes>(row_, next_,
+                                 c / Block::kWeights * Block::kBytes);
   }
   HWY_INLINE VF LoadTail(std::size_t /*r*/, std::size_t /*c*/,
                          std::size_t /*n*/) const {
@@ -115,6 +149,7 @@ class BlockRows {
     return row_[r] + c / Block::kWeights * Block::kBytes;
   }
   const std::uint8_t* row_[kRows];
+  const std::uint8_t* next_;
 };
 
 }  // namespace
