@@ -7,7 +7,8 @@
 //
 //   Scale(r, c)         what Load needs to know for a step, if anything
 //   Load(r, c, scale)   Lanes(DF()) columns of row r from c on
-//   Prefetch(c)         asks for the bytes of a later step
+//   Prefetch(c)         asks for what the steps behind this one will need
+//   Fetch(c)            asks for the step itself
 //   LoadTail(r, c, n)   the last n < Lanes(DF()) columns, zeros behind them
 #if defined(TERN_TERNARY_KERNELS_DENSE_ROWS_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)
@@ -86,6 +87,9 @@ class FloatRows {
   HWY_INLINE void Prefetch(std::size_t c) const {
     PrefetchGroup<kLanes * sizeof(T)>(row_, next_, c * sizeof(T));
   }
+  HWY_INLINE void Fetch(std::size_t c) const {
+    for (std::size_t r = 0; r < kRows; ++r) PrefetchToL2(At(r, c));
+  }
   HWY_INLINE VF LoadTail(std::size_t r, std::size_t c, std::size_t n) const {
     return LoadTailAsF32(DF(), At(r, c), n);
   }
@@ -138,6 +142,9 @@ class BlockRows {
   HWY_INLINE void Prefetch(std::size_t c) const {
     PrefetchGroup<Block::kBytes>(row_, next_,
                                  c / Block::kWeights * Block::kBytes);
+  }
+  HWY_INLINE void Fetch(std::size_t c) const {
+    for (std::size_t r = 0; r < kRows; ++r) PrefetchToL2(At(r, c));
   }
   HWY_INLINE VF LoadTail(std::size_t /*r*/, std::size_t /*c*/,
                          std::size_t /*n*/) const {
