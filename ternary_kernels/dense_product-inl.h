@@ -89,7 +89,7 @@ HWY_INLINE void AddLanes(const VF (&sum)[kRows], bool first,
 #else
 // The sum of the 128-bit blocks of v: of halves, then of their halves.
 template <class D>
-HWY_INLINE auto SumOfBlocks(D d, hn::Vec<D> v) {
+HWY_INLINE auto SumOfBlocks(D /*d*/, hn::Vec<D> v) {
   if constexpr (hn::MaxLanes(D()) == 4) {
     return v;
   } else {
