@@ -32,7 +32,7 @@ struct RandomModelOptions {
   // 0: as many as the process may use.
   int num_threads = 0;
   // Called now and then from the calling thread with a fraction in 0..1.
-  std::function<void(double fraction)> progress;
+  std::function<void(double fraction)> progress = nullptr;
 };
 
 // The names of the known shapes, smallest first.
