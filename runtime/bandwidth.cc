@@ -9,7 +9,6 @@
 #include "runtime/aligned_buffer.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
-#include "runtime/threads.h"
 
 namespace tern {
 namespace {
@@ -56,13 +55,12 @@ class BandwidthProbe::Buffer {
   }
 
   // Seconds of one pass.
-  double Read(int num_threads) {
+  double Read(Team& team) {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point start = Clock::now();
     std::atomic<std::uint64_t> total = 0;
     ParallelForEach(
-        num_threads, words_.bytes() / kChunk,
-        [&](std::size_t chunk, std::size_t) {
+        team, words_.bytes() / kChunk, [&](std::size_t chunk, std::size_t) {
           const std::uint64_t* begin =
               words_.data() + chunk * (kChunk / sizeof(std::uint64_t));
           total.fetch_add(Sum(begin, kChunk), std::memory_order_relaxed);
@@ -86,10 +84,10 @@ BandwidthProbe::BandwidthProbe()
 BandwidthProbe::~BandwidthProbe() = default;
 
 double BandwidthProbe::Measure(int num_threads) {
-  RequireThreads(num_threads);
-  double best = buffer_->Read(num_threads);
+  Team team(num_threads);
+  double best = buffer_->Read(team);
   for (int pass = 1; pass < kPasses; ++pass) {
-    best = std::min(best, buffer_->Read(num_threads));
+    best = std::min(best, buffer_->Read(team));
   }
   return static_cast<double>(buffer_->bytes()) / 1e9 / best;
 }

@@ -16,7 +16,6 @@
 #include "runtime/checkpoint/config_limits.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
-#include "runtime/threads.h"
 #include "runtime/weights.h"
 
 namespace tern {
@@ -226,9 +225,9 @@ std::vector<FillJob> FillJobs(Weights& weights) {
 }
 
 void Fill(const std::vector<FillJob>& jobs, const RandomModelOptions& options,
-          int num_threads) {
+          Team& team) {
   std::atomic<std::size_t> done = 0;
-  ParallelForEach(num_threads, jobs.size(), [&](std::size_t i, std::size_t t) {
+  ParallelForEach(team, jobs.size(), [&](std::size_t i, std::size_t t) {
     const FillJob& job = jobs[i];
     const std::size_t end = std::min(job.row_begin + kFillRows, job.w->rows);
     Random seeds(options.seed + i);
@@ -271,7 +270,6 @@ std::shared_ptr<const Model> MakeRandomModel(
   checkpoint::CheckConfig(config, origin);
   const int num_threads =
       options.num_threads > 0 ? options.num_threads : UsableCores();
-  RequireThreads(num_threads);
   RequireMemory(RandomModelBytes(config, options.format), origin,
                 "use a smaller shape or a machine with more memory");
   auto weights = std::make_unique<Weights>();
@@ -285,7 +283,8 @@ std::shared_ptr<const Model> MakeRandomModel(
   for (std::size_t i = 0; i < config.num_layers; ++i) {
     weights->layers.push_back(ReserveLayer(config, options.format));
   }
-  Fill(FillJobs(*weights), options, num_threads);
+  Team team(num_threads);
+  Fill(FillJobs(*weights), options, team);
   return Model::FromWeights(config, std::move(weights), origin);
 }
 

@@ -17,7 +17,7 @@
 #include "packing/half.h"
 #include "packing/ternary_matrix.h"
 #include "runtime/forward/linear.h"
-#include "runtime/threads.h"
+#include "runtime/parallel.h"
 #include "runtime/weights.h"
 #include "ternary_kernels/dense.h"
 #include "ternary_kernels/reference.h"
@@ -194,17 +194,17 @@ class PlainLoops {
 }
 
 // Compares the layer's outputs for x [tokens][cols].  Returns how many.
-std::size_t CheckMatrix(const Matrix& m, std::size_t tokens, int num_threads) {
+std::size_t CheckMatrix(const Matrix& m, std::size_t tokens, Team& team) {
   const Linear& w = *m.w;
   const std::vector<float> x = RandomInputs(tokens * w.cols);
   LinearScratch scratch({.tokens = tokens,
                          .cols = w.cols,
                          .rows = w.rows,
-                         .threads = static_cast<std::size_t>(num_threads)},
+                         .threads = team.size()},
                         m.input_type);
   AlignedBuffer<float> y(tokens * w.rows);
   const Projection layer{&w, y.data()};
-  Project({&layer, 1}, x.data(), tokens, scratch, num_threads);
+  Project({&layer, 1}, x.data(), tokens, scratch, team);
   const std::vector<std::size_t> rows = RowsToCheck(w.rows);
   for (std::size_t t = 0; t < tokens; ++t) {
     PlainLoops plain(m, x.data() + t * w.cols);
@@ -225,13 +225,13 @@ std::size_t CheckMatrix(const Matrix& m, std::size_t tokens, int num_threads) {
 
 ReferenceCheck CheckAgainstReference(const Model& model, int num_threads) {
   if (num_threads <= 0) num_threads = UsableCores();
-  RequireThreads(num_threads);
+  Team team(num_threads);
   ReferenceCheck check;
   for (const Matrix& m : DistinctMatrices(model)) {
     ++check.matrices;
     check.rows += RowsToCheck(m.w->rows).size();
-    check.outputs += CheckMatrix(m, 1, num_threads);
-    check.outputs += CheckMatrix(m, m.many_tokens, num_threads);
+    check.outputs += CheckMatrix(m, 1, team);
+    check.outputs += CheckMatrix(m, m.many_tokens, team);
   }
   return check;
 }
