@@ -13,18 +13,18 @@ namespace tern {
 // do not pay for its pages again.  Belongs to one thread at a time.
 class BandwidthProbe {
  public:
-  // A buffer of 1 GiB (an eighth of the free memory if that is less, but at
-  // least 128 MiB) in 2 MiB pages: caches hold only a small part of it.  Throws
-  // Error (kOutOfMemory).
+  // A buffer of 16 times the third-level cache (but no more than an eighth of
+  // the free memory, and no less than 256 MiB) in 2 MiB pages.  Throws Error
+  // (kOutOfMemory).
   BandwidthProbe();
   BandwidthProbe(const BandwidthProbe&) = delete;
   BandwidthProbe& operator=(const BandwidthProbe&) = delete;
   ~BandwidthProbe();
 
   // 10^9 bytes a second that `num_threads` threads read together: the best of
-  // five passes over the buffer, for what is asked is what the machine can do.
-  // About a quarter of a second.  Throws Error (kInvalidArgument) if the system
-  // does not give that many threads.
+  // three passes over the buffer, for what is asked is what the machine can do.
+  // Throws Error (kInvalidArgument) if the system does not give that many
+  // threads.
   [[nodiscard]] double Measure(int num_threads);
 
   [[nodiscard]] std::uint64_t bytes() const;
