@@ -15,6 +15,7 @@
 #include "bench/yardstick.h"
 #include "packing/tiles.h"
 #include "ternary_kernels/matmul.h"
+#include "ternary_kernels/matvec.h"
 #include "ternary_kernels/reference.h"
 #include "ternary_kernels/targets.h"
 
@@ -134,6 +135,19 @@ void MatMul(benchmark::State& state, const std::string& target) {
   });
 }
 
+// What the forward pass does with one token.
+void MatVec(benchmark::State& state, const std::string& target) {
+  kernels::ForceTarget(target);
+  Problem p(state);
+  std::vector<Line> tables = AlignedBytes(kernels::NibbleTableBytes(p.cols));
+  kernels::BuildNibbleTables(p.x.data(), p.cols, tables.front().bytes);
+  Time(state, p, [&](std::size_t member) {
+    const auto [begin, end] = Share(p, member);
+    kernels::MatVec(p.weights.View(), tables.front().bytes, begin, end, 0,
+                    p.cols, p.y.data());
+  });
+}
+
 void MultiplyAdd(benchmark::State& state) {
   Problem p(state);
   const Yardstick yardstick(p.weights.View());
@@ -157,26 +171,32 @@ std::vector<std::vector<std::int64_t>> Problems() {
   return problems;
 }
 
+using Arguments = std::vector<std::int64_t>;
+
+template <class... Extra>
+void Register(const std::string& name, const Arguments& args, Extra... run) {
+  benchmark::RegisterBenchmark(name.c_str(), run...)
+      ->Args(args)
+      ->UseRealTime()
+      ->Unit(benchmark::kMillisecond);
+}
+
+// Side by side what computes the same.
+void RegisterAll() {
+  for (const Arguments& args : Problems()) {
+    if (HasYardstick()) Register("MultiplyAdd", args, MultiplyAdd);
+    for (const std::string& target : kernels::SupportedTargets()) {
+      if (args[2] == 1) Register("MatVec/" + target, args, MatVec, target);
+      Register("MatMul/" + target, args, MatMul, target);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tern::bench
 
-// Side by side what computes the same.
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  for (const std::vector<std::int64_t>& args : tern::bench::Problems()) {
-    if (tern::bench::HasYardstick()) {
-      benchmark::RegisterBenchmark("MultiplyAdd", tern::bench::MultiplyAdd)
-          ->Args(args)
-          ->UseRealTime()
-          ->Unit(benchmark::kMillisecond);
-    }
-    for (const std::string& target : tern::kernels::SupportedTargets()) {
-      benchmark::RegisterBenchmark(("MatMul/" + target).c_str(),
-                                   tern::bench::MatMul, target)
-          ->Args(args)
-          ->UseRealTime()
-          ->Unit(benchmark::kMillisecond);
-    }
-  }
+  tern::bench::RegisterAll();
   benchmark::RunSpecifiedBenchmarks();
 }
