@@ -64,7 +64,7 @@ std::string ParseShape(const std::string& name) {
   std::string names;
   for (const std::string& known : RandomShapeNames()) {
     if (name == known) return name;
-    names += (names.empty() ? "" : ", ") + known;
+    names.append(names.empty() ? "" : ", ").append(known);
   }
   throw UsageError("--shape: '" + name + "' is not one of " + names);
 }
@@ -81,7 +81,9 @@ void AddWhatToMeasure(po::options_description& options, BenchOptions* out,
   AddModelOption(options, &out->model);
   std::string shapes =
       "make a model of this shape with random weights instead:";
-  for (const std::string& name : RandomShapeNames()) shapes += " " + name;
+  for (const std::string& name : RandomShapeNames()) {
+    shapes.append(" ").append(name);
+  }
   const auto tokens = [](std::vector<std::size_t>* list, const char* option) {
     return NumberList<std::size_t>(
         list, option, 0, kMostTokens,

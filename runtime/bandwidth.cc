@@ -39,9 +39,9 @@ std::uint64_t Sum(const std::uint64_t* data, std::size_t bytes) {
 }
 
 std::size_t BufferSize() {
-  const long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);  // 0 or -1: unknown
+  const auto cache = sysconf(_SC_LEVEL3_CACHE_SIZE);  // 0 or -1: unknown
   const std::uint64_t wanted =
-      kTimesCache * static_cast<std::uint64_t>(std::max(cache, 0L));
+      cache > 0 ? kTimesCache * static_cast<std::uint64_t>(cache) : 0;
   const std::uint64_t size =
       std::max<std::uint64_t>(std::min(wanted, AvailableMemory() / 8), kLeast);
   return size / kChunk * kChunk;

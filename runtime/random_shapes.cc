@@ -54,6 +54,7 @@ constexpr std::size_t kMaxContext = 131072;
 
 std::vector<std::string> RandomShapeNames() {
   std::vector<std::string> names;
+  names.reserve(kShapes.size());
   for (const Shape& shape : kShapes) names.emplace_back(shape.name);
   return names;
 }
