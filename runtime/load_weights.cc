@@ -19,7 +19,6 @@
 #include "runtime/files/finite.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
-#include "runtime/threads.h"
 
 namespace tern {
 namespace {
@@ -194,12 +193,12 @@ std::uint64_t LinearBytes(const LinearSource& source) {
 // Loads the matrices on all threads, one at a time each: so the working memory
 // is a matrix a thread.  The first Error wins.
 void LoadLinears(const std::vector<LinearJob>& jobs, const LoadOptions& options,
-                 int num_threads) {
+                 Team& team) {
   std::mutex mutex;
   std::exception_ptr error;
   std::atomic<bool> failed = false;
   std::atomic<std::size_t> done = 0;
-  ParallelForEach(num_threads, jobs.size(), [&](std::size_t i, std::size_t t) {
+  ParallelForEach(team, jobs.size(), [&](std::size_t i, std::size_t t) {
     if (failed) return;
     try {
       *jobs[i].target = LoadLinear(*jobs[i].source);
@@ -254,12 +253,12 @@ std::unique_ptr<const Weights> LoadWeights(const Checkpoint& from,
   }
   const int num_threads =
       options.num_threads > 0 ? options.num_threads : UsableCores();
-  RequireThreads(num_threads);
   bytes += loading * static_cast<std::uint64_t>(num_threads);
   RequireMemory(bytes, from.path.string(),
                 "use a smaller model or a machine with more memory");
   LoadNorms(from, *to);
-  LoadLinears(jobs, options, num_threads);
+  Team team(num_threads);
+  LoadLinears(jobs, options, team);
   return to;
 }
 

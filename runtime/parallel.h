@@ -1,51 +1,115 @@
-// The only OpenMP of the project: a loop over ranges and a loop over items.
+// How the arithmetic is spread over threads: a loop over ranges and a loop over
+// items, served by a Team.
+//
+// A Team's threads are OpenMP's (so OMP_PLACES, OMP_PROC_BIND and
+// OMP_THREAD_LIMIT work), but they stay in one parallel region as long as the
+// Team lives, and loops are handed to them here and not by OpenMP: the barrier
+// at the end of an OpenMP loop spins for milliseconds (libgomp: 300,000 rounds)
+// while the thread that it waits for may not even have a core.  With one of two
+// cores taken by another process that was seen to cost 95 % of the speed.  Here
+//   - whoever is free takes the next part of a loop, so the loop does not need
+//     a thread that has no core: the caller alone can finish it;
+//   - waiting spins for some microseconds and then sleeps, which gives the core
+//     to the thread that is waited for.
 #ifndef TERN_RUNTIME_PARALLEL_H_
 #define TERN_RUNTIME_PARALLEL_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
-#include <omp.h>
+#include <cstdint>
+#include <thread>
 
 namespace tern {
 
-// Calls fn(begin, end, thread) so that the ranges cover [0, count), each a
-// contiguous share that starts at a multiple of `grain`; one call for each
-// thread that has work.  fn must not throw.  Which thread gets which range
-// depends on num_threads: results must not.  The team always has num_threads
-// members, with or without work: libgomp ends and restarts threads when the
-// size of a team changes (460 us a region instead of 100 with 8 threads).
+// Threads that wait for loops, and the one that starts them.  One loop at a
+// time, none within another; any thread may start it, but not two at once.
+class Team {
+ public:
+  // Throws Error (kInvalidArgument) if the system does not give `num_threads`
+  // threads.
+  explicit Team(int num_threads);
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+  ~Team();
+
+  // Members, the thread that starts the loops included.
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+  // A part of a loop: the function, its closure, [begin, end) and the member.
+  using Part = void (*)(const void* closure, std::size_t begin, std::size_t end,
+                        std::size_t thread);
+  enum class Cut {
+    kShrinking,  // long parts first, short ones at the end
+    kSingle,     // one index at a time
+  };
+  // Calls part for all of [0, count), count < 2^24, and returns when all is
+  // done.
+  void Run(std::size_t count, Cut cut, Part part, const void* closure);
+
+ private:
+  struct Range {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  void Serve(std::size_t thread);
+  void Work(std::size_t thread);
+  [[nodiscard]] bool Claim(Range* range);
+
+  std::size_t size_;
+  // The open loop: generation and next index in one word, so that a claim can
+  // only succeed in the loop that it was computed for.
+  alignas(64) std::atomic<std::uint64_t> state_;
+  std::atomic<std::uint64_t> limit_ = 0;  // 2 * count + (cut is kShrinking)
+  Part part_ = nullptr;
+  const void* closure_ = nullptr;
+  alignas(64) std::atomic<std::uint32_t> unfinished_ = 0;  // indices
+  alignas(64) std::atomic<std::uint32_t> posted_ = 0;      // loops so far
+  std::atomic<bool> ended_ = false;
+  std::thread host_;  // opens the parallel region of the other members
+};
+
+// Calls fn(begin, end, thread) for ranges that cover [0, count), each starting
+// at a multiple of `grain`, on all members.  fn must not throw.  Which ranges
+// there are and who gets them depends on chance: results must not.
 template <class Fn>
-void ParallelFor(int num_threads, std::size_t count, std::size_t grain,
+void ParallelFor(Team& team, std::size_t count, std::size_t grain,
                  const Fn& fn) {
   const std::size_t chunks = (count + grain - 1) / grain;
-  const std::size_t threads =
-      std::min<std::size_t>(static_cast<std::size_t>(num_threads), chunks);
-  if (threads <= 1) {
+  if (team.size() == 1 || chunks <= 1) {
     if (count != 0) fn(std::size_t{0}, count, std::size_t{0});
     return;
   }
-#pragma omp parallel for num_threads(num_threads) schedule(static)
-  for (std::size_t t = 0; t < threads; ++t) {
-    const std::size_t begin = chunks * t / threads * grain;
-    const std::size_t end = std::min(count, chunks * (t + 1) / threads * grain);
-    fn(begin, end, t);
-  }
+  const auto part = [&](std::size_t begin, std::size_t end,
+                        std::size_t thread) {
+    fn(begin * grain, std::min(count, end * grain), thread);
+  };
+  team.Run(
+      chunks, Team::Cut::kShrinking,
+      [](const void* closure, std::size_t begin, std::size_t end,
+         std::size_t thread) {
+        (*static_cast<const decltype(part)*>(closure))(begin, end, thread);
+      },
+      &part);
 }
 
 // Calls fn(item, thread) once for each item of [0, count), in any order, each
-// on whichever thread is free: for items of unequal cost.  fn must not throw.
+// on whichever member is free: for items of unequal cost.  fn must not throw.
 template <class Fn>
-void ParallelForEach(int num_threads, std::size_t count, const Fn& fn) {
-  const std::size_t threads =
-      std::min<std::size_t>(static_cast<std::size_t>(num_threads), count);
-  if (threads <= 1) {
+void ParallelForEach(Team& team, std::size_t count, const Fn& fn) {
+  if (team.size() == 1 || count <= 1) {
     for (std::size_t i = 0; i < count; ++i) fn(i, std::size_t{0});
     return;
   }
-#pragma omp parallel for num_threads(num_threads) schedule(dynamic, 1)
-  for (std::size_t i = 0; i < count; ++i) {
-    fn(i, static_cast<std::size_t>(omp_get_thread_num()));
-  }
+  team.Run(
+      count, Team::Cut::kSingle,
+      [](const void* closure, std::size_t begin, std::size_t end,
+         std::size_t thread) {
+        for (std::size_t i = begin; i < end; ++i) {
+          (*static_cast<const Fn*>(closure))(i, thread);
+        }
+      },
+      &fn);
 }
 
 }  // namespace tern

@@ -10,7 +10,7 @@
 #include "runtime/forward/transformer.h"
 #include "runtime/kv_cache.h"
 #include "runtime/memory.h"
-#include "runtime/threads.h"
+#include "runtime/parallel.h"
 #include "ternary_kernels/targets.h"
 
 namespace tern {
@@ -52,11 +52,11 @@ class Session::Impl {
         kv_type_(options.kv_type),
         context_length_(ContextLength(model_->config(), options)),
         num_threads_(Threads(options)),
+        team_(num_threads_),
         cache_((CheckMemory(), model_->config()), context_length_, kv_type_),
         work_(model_->config(), std::min(context_length_, kPrefillChunk),
               context_length_, num_threads_),
         last_(model_->config().hidden_size) {
-    RequireThreads(num_threads_);
     tokens_.reserve(context_length_);
   }
 
@@ -126,7 +126,7 @@ class Session::Impl {
 
  private:
   ForwardPass Pass() {
-    return {model_->config(), model_->weights(), cache_, work_, num_threads_};
+    return {model_->config(), model_->weights(), cache_, work_, team_};
   }
 
   // Takes tokens through the layers, at the positions after those run so far.
@@ -214,6 +214,7 @@ class Session::Impl {
   KvType kv_type_;
   std::size_t context_length_;
   int num_threads_;
+  Team team_;
   KvCache cache_;
   Workspace work_;
   const std::string target_ = kernels::ActiveTarget();  // of the scratch's size

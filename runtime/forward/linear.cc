@@ -9,9 +9,9 @@ namespace tern {
 namespace {
 
 void ProjectDense(const Projection& layer, const float* x, std::size_t tokens,
-                  int num_threads) {
+                  Team& team) {
   const DenseMatrix& w = layer.w->dense;
-  ParallelFor(num_threads, w.rows, packing::kTileRows,
+  ParallelFor(team, w.rows, packing::kTileRows,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 kernels::DenseArgs args;
                 args.x = x;
@@ -66,7 +66,7 @@ std::uint64_t LinearScratch::Bytes(const LinearShape& s, InputType type) {
 }
 
 void Project(std::span<const Projection> layers, const float* x,
-             std::size_t tokens, LinearScratch& scratch, int num_threads) {
+             std::size_t tokens, LinearScratch& scratch, Team& team) {
   // At most q, k and v.
   std::array<Projection, 3> ternary;
   std::size_t count = 0;
@@ -74,15 +74,15 @@ void Project(std::span<const Projection> layers, const float* x,
     if (layer.w->is_ternary) {
       ternary.at(count++) = layer;
     } else {
-      ProjectDense(layer, x, tokens, num_threads);
+      ProjectDense(layer, x, tokens, team);
     }
   }
   if (count == 0) return;
   const std::span<const Projection> together(ternary.data(), count);
   if (scratch.input_type == InputType::kInt8) {
-    ProjectInt8(together, x, tokens, scratch.int8, num_threads);
+    ProjectInt8(together, x, tokens, scratch.int8, team);
   } else {
-    ProjectFloat(together, x, tokens, scratch.floats, num_threads);
+    ProjectFloat(together, x, tokens, scratch.floats, team);
   }
 }
 

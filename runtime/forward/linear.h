@@ -9,6 +9,7 @@
 #include <tern/model.h>
 
 #include "runtime/aligned_buffer.h"
+#include "runtime/parallel.h"
 #include "runtime/weights.h"
 
 namespace tern {
@@ -97,13 +98,13 @@ struct Projection {
 // scratch's shape.  Ternary layers with int8 inputs quantise x once for all of
 // them.  A layer's input_norm is not applied here.
 void Project(std::span<const Projection> layers, const float* x,
-             std::size_t tokens, LinearScratch& scratch, int num_threads);
+             std::size_t tokens, LinearScratch& scratch, Team& team);
 
 // Project for layers that are all ternary, by kind of input.
 void ProjectInt8(std::span<const Projection> layers, const float* x,
-                 std::size_t tokens, Int8Scratch& scratch, int num_threads);
+                 std::size_t tokens, Int8Scratch& scratch, Team& team);
 void ProjectFloat(std::span<const Projection> layers, const float* x,
-                  std::size_t tokens, FloatScratch& scratch, int num_threads);
+                  std::size_t tokens, FloatScratch& scratch, Team& team);
 
 // One row of a matrix as floats, out [w.cols]: an embedding look-up.
 void LookUpRow(const Linear& w, std::size_t row, float* out);

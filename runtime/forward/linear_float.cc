@@ -91,16 +91,16 @@ std::uint64_t FloatScratch::Bytes(const LinearShape& s) {
 }
 
 void ProjectFloat(std::span<const Projection> layers, const float* x,
-                  std::size_t tokens, FloatScratch& s, int num_threads) {
+                  std::size_t tokens, FloatScratch& s, Team& team) {
   if (tokens <= MostMatVecTokens()) {
-    ForEachRowRange(layers, num_threads,
+    ForEachRowRange(layers, team,
                     [&](const RowRange& rows, std::size_t thread) {
                       MatVecRows(rows, x, tokens, s.sums.Of(thread));
                     });
     return;
   }
   ForEachRowAndTokenRange(
-      layers, tokens, kernels::FloatTokenTile(), num_threads,
+      layers, tokens, kernels::FloatTokenTile(), team,
       [&](const RowRange& rows, const TokenRange& range, std::size_t thread) {
         MatMulRows(rows, range, x, s.sums.Of(thread), s.matmul.Of(thread));
       });

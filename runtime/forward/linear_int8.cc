@@ -40,11 +40,11 @@ void Scale(const RowRange& rows, std::size_t block, std::size_t num_blocks,
 }
 
 void QuantizeInput(const float* x, std::size_t tokens, std::size_t cols,
-                   Int8Scratch& s, int num_threads) {
+                   Int8Scratch& s, Team& team) {
   const std::size_t stride = Int8Scratch::Stride(cols);
   const bool tables = tokens <= MostMatVecTokens();
   const std::size_t table_bytes = kernels::NibbleTableBytes(cols);
-  ParallelFor(num_threads, tokens, 1,
+  ParallelFor(team, tokens, 1,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 for (std::size_t t = begin; t < end; ++t) {
                   std::int8_t* q = s.q.data() + t * stride;
@@ -122,17 +122,17 @@ std::uint64_t Int8Scratch::Bytes(const LinearShape& s) {
 }
 
 void ProjectInt8(std::span<const Projection> layers, const float* x,
-                 std::size_t tokens, Int8Scratch& s, int num_threads) {
-  QuantizeInput(x, tokens, layers[0].w->cols, s, num_threads);
+                 std::size_t tokens, Int8Scratch& s, Team& team) {
+  QuantizeInput(x, tokens, layers[0].w->cols, s, team);
   if (tokens <= MostMatVecTokens()) {
-    ForEachRowRange(layers, num_threads,
+    ForEachRowRange(layers, team,
                     [&](const RowRange& rows, std::size_t thread) {
                       MatVecRows(rows, tokens, s, s.sums.Of(thread));
                     });
     return;
   }
   ForEachRowAndTokenRange(
-      layers, tokens, kernels::TokenTile(), num_threads,
+      layers, tokens, kernels::TokenTile(), team,
       [&](const RowRange& rows, const TokenRange& range, std::size_t thread) {
         MatMulRows(rows, range, s, s.sums.Of(thread), s.matmul.Of(thread));
       });

@@ -60,9 +60,9 @@ inline std::size_t RowTiles(std::span<const Projection> layers) {
 
 // Few tokens: calls fn(RowRange, thread) for all rows of all layers.
 template <class Fn>
-void ForEachRowRange(std::span<const Projection> layers, int num_threads,
+void ForEachRowRange(std::span<const Projection> layers, Team& team,
                      const Fn& fn) {
-  ParallelFor(num_threads, RowTiles(layers), 1,
+  ParallelFor(team, RowTiles(layers), 1,
               [&](std::size_t begin, std::size_t end, std::size_t thread) {
                 ForEachLayer(layers, begin, end,
                              [&](const RowRange& rows) { fn(rows, thread); });
@@ -81,19 +81,17 @@ struct TokenRange {
 template <class Fn>
 void ForEachRowAndTokenRange(std::span<const Projection> layers,
                              std::size_t tokens, std::size_t token_tile,
-                             int num_threads, const Fn& fn) {
+                             Team& team, const Fn& fn) {
   const std::size_t tiles = RowTiles(layers);
   const std::size_t token_tiles = (tokens + token_tile - 1) / token_tile;
   // Blocks of rows: long, but enough of them that every thread has work.
-  const auto threads = static_cast<std::size_t>(num_threads);
-  const std::size_t wanted = (2 * threads + token_tiles - 1) / token_tiles;
+  const std::size_t wanted = (2 * team.size() + token_tiles - 1) / token_tiles;
   const std::size_t block =
       std::clamp<std::size_t>(tiles / std::max<std::size_t>(wanted, 1), 1,
                               kRowBlock / packing::kTileRows);
   const std::size_t blocks = (tiles + block - 1) / block;
   ParallelForEach(
-      num_threads, blocks * token_tiles,
-      [&](std::size_t item, std::size_t thread) {
+      team, blocks * token_tiles, [&](std::size_t item, std::size_t thread) {
         const std::size_t first = item / blocks * token_tile;
         const std::size_t begin = item % blocks * block;
         const TokenRange range{first, std::min(token_tile, tokens - first)};

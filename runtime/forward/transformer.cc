@@ -54,7 +54,7 @@ void NormRows(const ForwardPass& pass, const float* x,
               const std::vector<float>& weight, float eps, std::size_t tokens,
               float* out) {
   const std::size_t size = weight.size();
-  ParallelFor(pass.num_threads, tokens, 1,
+  ParallelFor(pass.team, tokens, 1,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 for (std::size_t t = begin; t < end; ++t) {
                   kernels::RmsNorm(x + t * size, weight.data(), size, eps,
@@ -76,15 +76,14 @@ void ProjectRows(const ForwardPass& pass,
                  std::size_t tokens) {
   LinearScratch& scratch = pass.work.linear;
   if (!pass.config.projection_norms) {
-    Project({layers.begin(), layers.size()}, x, tokens, scratch,
-            pass.num_threads);
+    Project({layers.begin(), layers.size()}, x, tokens, scratch, pass.team);
     return;
   }
   for (const Projection& layer : layers) {
     float* normed = pass.work.normed.data();
     NormRows(pass, x, layer.w->input_norm, pass.config.projection_norm_eps,
              tokens, normed);
-    Project({&layer, 1}, normed, tokens, scratch, pass.num_threads);
+    Project({&layer, 1}, normed, tokens, scratch, pass.team);
   }
 }
 
@@ -128,7 +127,7 @@ void AttendTokens(const ForwardPass& pass, std::size_t layer,
                   std::size_t tokens, std::size_t position) {
   const ModelConfig& c = pass.config;
   Workspace& work = pass.work;
-  ParallelFor(pass.num_threads, tokens, 1,
+  ParallelFor(pass.team, tokens, 1,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 for (std::size_t t = begin; t < end; ++t) {
                   if (c.head_norms) {
@@ -141,7 +140,7 @@ void AttendTokens(const ForwardPass& pass, std::size_t layer,
   const float scale = 1.0F / std::sqrt(static_cast<float>(c.head_dim));
   const std::size_t scores_size =
       work.scores.size() / static_cast<std::size_t>(work.linear.shape.threads);
-  ParallelForEach(pass.num_threads, tokens * c.num_kv_heads,
+  ParallelForEach(pass.team, tokens * c.num_kv_heads,
                   [&](std::size_t item, std::size_t thread) {
                     const std::size_t t = item / c.num_kv_heads;
                     const std::size_t h = item % c.num_kv_heads;
@@ -164,7 +163,7 @@ void GateRows(const ForwardPass& pass, std::size_t tokens) {
   const auto apply = pass.config.activation == Activation::kSquaredRelu
                          ? kernels::SquaredReluGate
                          : kernels::SiluGate;
-  ParallelFor(pass.num_threads, tokens, 1,
+  ParallelFor(pass.team, tokens, 1,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 for (std::size_t t = begin; t < end; ++t) {
                   float* gate = work.hb.data() + t * size;
@@ -175,7 +174,7 @@ void GateRows(const ForwardPass& pass, std::size_t tokens) {
 
 void AddRows(const ForwardPass& pass, std::size_t tokens) {
   const std::size_t size = pass.config.hidden_size;
-  ParallelFor(pass.num_threads, tokens, 1,
+  ParallelFor(pass.team, tokens, 1,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 kernels::AddTo(pass.work.out.data() + begin * size,
                                (end - begin) * size,
@@ -292,7 +291,7 @@ void RunHead(const ForwardPass& pass, const float* x, std::size_t tokens,
              float* logits) noexcept {
   const Projection head{&pass.weights.Head(), logits};
   // The head is never quantised in training, so neither is its input.
-  Project({&head, 1}, x, tokens, pass.work.head, pass.num_threads);
+  Project({&head, 1}, x, tokens, pass.work.head, pass.team);
 }
 
 }  // namespace tern

@@ -24,6 +24,7 @@
 #include "runtime/aligned_buffer.h"
 #include "runtime/forward/linear.h"
 #include "runtime/kv_cache.h"
+#include "runtime/parallel.h"
 #include "runtime/weights.h"
 
 namespace tern {
@@ -62,7 +63,7 @@ struct ForwardPass {
   const Weights& weights;
   KvCache& cache;
   Workspace& work;
-  int num_threads = 1;
+  Team& team;
 };
 
 // work.x [tokens][hidden] = rows of the embedding.

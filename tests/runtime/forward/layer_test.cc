@@ -37,7 +37,7 @@ class LayerRunner {
 
   std::vector<float> Run(std::size_t layer, const std::vector<float>& x) {
     const ForwardPass pass{model_->config(), model_->weights(), cache_, work_,
-                           2};
+                           team_};
     std::memcpy(work_.x.data(), x.data(), x.size() * sizeof(float));
     PreparePositions(pass, tokens_, 0);
     RunLayer(pass, layer, tokens_, 0);
@@ -48,6 +48,7 @@ class LayerRunner {
   std::shared_ptr<const Model> model_;
   KvCache cache_;
   Workspace work_;
+  Team team_{2};
   std::size_t tokens_;
 };
 

@@ -1,0 +1,128 @@
+#include "runtime/parallel.h"
+
+#include <chrono>
+#include <omp.h>
+
+#include "runtime/threads.h"
+
+namespace tern {
+namespace {
+
+// state_ = generation << kIndexBits | next index; the largest index: closed.
+constexpr unsigned kIndexBits = 24;
+constexpr std::uint64_t kClosed = (std::uint64_t{1} << kIndexBits) - 1;
+
+// A part of a loop takes 1 to 50 us, the serial work between two loops of a
+// token up to 20 us, and waking a sleeping thread 5 to 50 us.
+constexpr std::chrono::microseconds kSpin{60};
+
+void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Waits until `value` is no longer `old`: spins, then sleeps.
+void WaitForChange(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point end = Clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 16; ++i) {
+      if (value.load(std::memory_order_acquire) != old) return;
+      Pause();
+    }
+  } while (Clock::now() < end);
+  value.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace
+
+Team::Team(int num_threads)
+    : size_(static_cast<std::size_t>(num_threads)), state_(kClosed) {
+  RequireThreads(num_threads);
+  if (size_ == 1) return;
+  host_ = std::thread([this, num_threads] {
+  // If OpenMP gives fewer threads, the others do their parts.
+#pragma omp parallel num_threads(num_threads - 1)
+    Serve(static_cast<std::size_t>(omp_get_thread_num()) + 1);
+  });
+}
+
+Team::~Team() {
+  if (!host_.joinable()) return;
+  ended_.store(true, std::memory_order_relaxed);
+  posted_.fetch_add(1, std::memory_order_release);
+  posted_.notify_all();
+  host_.join();
+}
+
+void Team::Run(std::size_t count, Cut cut, Part part, const void* closure) {
+  const std::uint64_t generation =
+      (state_.load(std::memory_order_relaxed) >> kIndexBits) + 1;
+  // Closed while the loop's fields change.  Claim reads limit_ and then changes
+  // state_ from what it was before: reading the new limit_ makes this store
+  // visible too, so that the change fails.
+  state_.store(generation << kIndexBits | kClosed, std::memory_order_relaxed);
+  limit_.store(2 * count + (cut == Cut::kShrinking ? 1 : 0),
+               std::memory_order_release);
+  part_ = part;
+  closure_ = closure;
+  unfinished_.store(static_cast<std::uint32_t>(count),
+                    std::memory_order_relaxed);
+  state_.store(generation << kIndexBits, std::memory_order_release);
+  posted_.fetch_add(1, std::memory_order_release);
+  posted_.notify_all();
+  Work(0);
+  for (;;) {
+    const std::uint32_t left = unfinished_.load(std::memory_order_acquire);
+    if (left == 0) return;
+    WaitForChange(unfinished_, left);
+  }
+}
+
+void Team::Serve(std::size_t thread) {
+  for (;;) {
+    const std::uint32_t seen = posted_.load(std::memory_order_acquire);
+    if (ended_.load(std::memory_order_relaxed)) return;
+    Work(thread);
+    WaitForChange(posted_, seen);
+  }
+}
+
+void Team::Work(std::size_t thread) {
+  Range range;
+  while (Claim(&range)) {
+    // Whoever holds a part keeps the loop, and so these fields, alive.
+    part_(closure_, range.begin, range.end, thread);
+    const auto done = static_cast<std::uint32_t>(range.end - range.begin);
+    if (unfinished_.fetch_sub(done, std::memory_order_acq_rel) == done) {
+      unfinished_.notify_all();
+    }
+  }
+}
+
+bool Team::Claim(Range* range) {
+  std::uint64_t state = state_.load(std::memory_order_acquire);
+  for (;;) {
+    const std::uint64_t next = state & kClosed;
+    const std::uint64_t limit = limit_.load(std::memory_order_acquire);
+    const std::uint64_t count = limit / 2;
+    if (next == kClosed || next >= count) return false;
+    // Long parts stream well and cost few claims; the last ones are single, so
+    // that the members end within one part's time of each other.
+    const bool is_shrinking = limit % 2 != 0;
+    const std::uint64_t part =
+        is_shrinking ? std::max<std::uint64_t>(1, (count - next) / (2 * size_))
+                     : 1;
+    if (state_.compare_exchange_weak(state, state + part,
+                                     std::memory_order_acq_rel,
+                                     std::memory_order_acquire)) {
+      *range = {next, next + part};
+      return true;
+    }
+  }
+}
+
+}  // namespace tern
