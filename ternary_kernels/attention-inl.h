@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <limits>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "ternary_kernels/attention.h"
@@ -65,11 +66,20 @@ HWY_INLINE VF Exp2(VF x) {
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, -126.0F)), hn::Mul(p, power));
 }
 
+// Where keys and values are read once, as many bytes as a step of a register
+// tile reads are asked for ahead of time.
+template <std::size_t kBytes>
+HWY_INLINE void PrefetchBytes(const std::uint8_t* ahead) {
+  for (std::size_t b = 0; b < kBytes; b += 64) hwy::Prefetch(ahead + b);
+}
+
 // scores[r][position] = query[r] . keys[..][position] for kRows x kVectors.
-template <std::size_t kRows, std::size_t kVectors, class T>
+// With kStream, `ahead` has as many bytes as the tile reads, to be prefetched.
+template <bool kStream, std::size_t kRows, std::size_t kVectors, class T>
 HWY_INLINE void ScoreTile(const float* HWY_RESTRICT query, std::size_t head_dim,
-                          const T* HWY_RESTRICT keys,
+                          const T* HWY_RESTRICT keys, const std::uint8_t* ahead,
                           float* HWY_RESTRICT scores) {
+  constexpr std::size_t kStep = kVectors * hn::MaxLanes(DF()) * sizeof(T);
   const DF d;
   const std::size_t lanes = hn::Lanes(d);
   VF sum[kRows][kVectors];
@@ -77,6 +87,7 @@ HWY_INLINE void ScoreTile(const float* HWY_RESTRICT query, std::size_t head_dim,
     for (VF& s : row) s = hn::Zero(d);
   }
   for (std::size_t i = 0; i < head_dim; ++i, keys += kBlock) {
+    if constexpr (kStream) PrefetchBytes<kStep>(ahead + i * kStep);
     VF key[kVectors];
     for (std::size_t v = 0; v < kVectors; ++v) {
       key[v] = LoadAsF32(d, keys + v * lanes);
@@ -96,23 +107,26 @@ HWY_INLINE void ScoreTile(const float* HWY_RESTRICT query, std::size_t head_dim,
 }
 
 // scores [kRows][kBlock] of query [kRows][head_dim].
-template <std::size_t kRows, class T>
+template <bool kStream, std::size_t kRows, class T>
 HWY_INLINE void ScoreRows(const float* HWY_RESTRICT query, std::size_t head_dim,
-                          const T* HWY_RESTRICT keys,
+                          const T* HWY_RESTRICT keys, const std::uint8_t* ahead,
                           float* HWY_RESTRICT scores) {
   constexpr std::size_t kVectors = std::min(TileVectors(kRows), kBlockVectors);
   const std::size_t step = kVectors * hn::Lanes(DF());
   for (std::size_t p = 0; p < kBlock; p += step) {
-    ScoreTile<kRows, kVectors>(query, head_dim, keys + p, scores + p);
+    ScoreTile<kStream, kRows, kVectors>(query, head_dim, keys + p,
+                                        ahead + p * head_dim * sizeof(T),
+                                        scores + p);
   }
 }
 
 // mix[r][i] += weights[r][p] * values[p][i] over positions p < count, for kRows
-// x kVectors.
-template <std::size_t kRows, std::size_t kVectors, class T>
+// x kVectors; `ahead` as above.
+template <bool kStream, std::size_t kRows, std::size_t kVectors, class T>
 HWY_INLINE void MixTile(const float* HWY_RESTRICT weights, std::size_t count,
                         const T* HWY_RESTRICT values, std::size_t head_dim,
-                        float* HWY_RESTRICT mix, std::size_t mix_stride) {
+                        const std::uint8_t* ahead, float* HWY_RESTRICT mix,
+                        std::size_t mix_stride) {
   const DF d;
   const std::size_t lanes = hn::Lanes(d);
   VF sum[kRows][kVectors];
@@ -121,7 +135,9 @@ HWY_INLINE void MixTile(const float* HWY_RESTRICT weights, std::size_t count,
       sum[r][v] = hn::LoadU(d, mix + r * mix_stride + v * lanes);
     }
   }
+  constexpr std::size_t kStep = kVectors * hn::MaxLanes(DF()) * sizeof(T);
   for (std::size_t p = 0; p < count; ++p, values += head_dim) {
+    if constexpr (kStream) PrefetchBytes<kStep>(ahead + p * kStep);
     VF value[kVectors];
     for (std::size_t v = 0; v < kVectors; ++v) {
       value[v] = LoadAsF32(d, values + v * lanes);
@@ -143,20 +159,21 @@ HWY_INLINE void MixTile(const float* HWY_RESTRICT weights, std::size_t count,
 // The same for all of mix [kRows][mix_stride] from vector `v` on, kVectors at a
 // time, then fewer.  The last vector may take in what lies behind a value; what
 // comes of it stays in the padding of `mix`.
-template <std::size_t kRows, std::size_t kVectors, class T>
+template <bool kStream, std::size_t kRows, std::size_t kVectors, class T>
 HWY_INLINE void MixRows(const float* HWY_RESTRICT weights, std::size_t count,
                         const T* HWY_RESTRICT values, std::size_t head_dim,
-                        float* HWY_RESTRICT mix, std::size_t mix_stride,
-                        std::size_t v = 0) {
+                        const std::uint8_t* ahead, float* HWY_RESTRICT mix,
+                        std::size_t mix_stride, std::size_t v = 0) {
   const std::size_t lanes = hn::Lanes(DF());
   const std::size_t vectors = (head_dim + lanes - 1) / lanes;
   for (; v + kVectors <= vectors; v += kVectors) {
-    MixTile<kRows, kVectors>(weights, count, values + v * lanes, head_dim,
-                             mix + v * lanes, mix_stride);
+    MixTile<kStream, kRows, kVectors>(
+        weights, count, values + v * lanes, head_dim,
+        ahead + v * lanes * kBlock * sizeof(T), mix + v * lanes, mix_stride);
   }
   if constexpr (kVectors > 1) {
-    MixRows<kRows, kVectors / 2>(weights, count, values, head_dim, mix,
-                                 mix_stride, v);
+    MixRows<kStream, kRows, kVectors / 2>(weights, count, values, head_dim,
+                                          ahead, mix, mix_stride, v);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "ternary_kernels/elementwise.h"
 
@@ -119,17 +120,28 @@ HWY_INLINE void ForRowTiles(std::size_t rows, const Fn& fn) {
   if (r < rows) fn(r, std::integral_constant<std::size_t, 1>());
 }
 
-// Takes the block at positions [begin, begin + kBlock) into the state.
+// A block of keys and values of type T, and what is read after it.
 template <class T>
+struct Block {
+  const T* keys;
+  const T* values;
+  BlockScales scales;
+  const T* next;  // block
+};
+
+// Takes the block at positions [begin, begin + kBlock) into the state.  With
+// kStream it is read only once.
+template <bool kStream, class T>
 HWY_NOINLINE void AddBlock(const AttentionTile& tile, std::size_t begin,
-                           std::size_t head_dim, const T* keys, const T* values,
-                           const BlockScales& scales, const Scratch& s,
-                           const State& state) {
+                           std::size_t head_dim, const Block<T>& block,
+                           const Scratch& s, const State& state) {
   const std::size_t rows = Rows(tile);
   ForRowTiles(rows, [&](std::size_t r, auto count) HWY_ATTR {
     if (Seen(tile, r + count - 1, begin, kBlock) == 0) return;
-    ScoreRows<count>(s.query + r * head_dim, head_dim, keys,
-                     s.weights + r * kBlock);
+    ScoreRows<kStream, count>(
+        s.query + r * head_dim, head_dim, block.keys,
+        reinterpret_cast<const std::uint8_t*>(block.values),
+        s.weights + r * kBlock);
   });
   for (std::size_t r = 0; r < rows; ++r) {
     float* weights = s.weights + r * kBlock;
@@ -138,17 +150,38 @@ HWY_NOINLINE void AddBlock(const AttentionTile& tile, std::size_t begin,
       std::fill_n(weights, kBlock, 0.0F);
       continue;
     }
-    WeighBlock(seen, scales,
+    WeighBlock(seen, block.scales,
                {state.max + r, s.sums + r * kLine,
                 state.mix + r * state.mix_size, state.mix_size},
                weights);
   }
   ForRowTiles(rows, [&](std::size_t r, auto count) HWY_ATTR {
     const std::size_t seen = Seen(tile, r + count - 1, begin, kBlock);
-    MixRows<count, TileVectors(count)>(s.weights + r * kBlock, seen, values,
-                                       head_dim, state.mix + r * state.mix_size,
-                                       state.mix_size);
+    MixRows<kStream, count, TileVectors(count)>(
+        s.weights + r * kBlock, seen, block.values, head_dim,
+        reinterpret_cast<const std::uint8_t*>(block.next),
+        state.mix + r * state.mix_size, state.mix_size);
   });
+}
+
+// The block at a position; `more` if another follows.
+template <class T>
+HWY_INLINE Block<T> BlockAt(const HeadCache& cache, std::size_t position,
+                            bool more) {
+  const std::uint8_t* block =
+      cache.first_block + position / kBlock * cache.block_stride;
+  Block<T> result;
+  result.keys = reinterpret_cast<const T*>(block);
+  result.values = result.keys + kBlock * cache.head_dim;
+  result.scales = {nullptr, nullptr};
+  if (cache.type == CacheType::kQ8) {
+    result.scales.keys =
+        reinterpret_cast<const float*>(result.values + kBlock * cache.head_dim);
+    result.scales.values = result.scales.keys + kBlock;
+  }
+  result.next = more ? reinterpret_cast<const T*>(block + cache.block_stride)
+                     : result.keys;
+  return result;
 }
 
 // The state of one part.
@@ -167,23 +200,16 @@ HWY_INLINE void AttendPartOf(const HeadCache& cache, const AttentionTile& tile,
   std::fill_n(s.sums, rows * kLine, 0.0F);
   std::fill_n(state.mix, rows * state.mix_size, 0.0F);
   for (std::size_t begin = first; begin < end; begin += kBlock) {
-    const std::size_t seen = std::min(kBlock, end - begin);
-    const std::uint8_t* block =
-        cache.first_block + begin / kBlock * cache.block_stride;
-    const T* keys = reinterpret_cast<const T*>(block);
-    const T* values = keys + kBlock * head_dim;
-    BlockScales scales = {nullptr, nullptr};
-    if (cache.type == CacheType::kQ8) {
-      scales.keys = reinterpret_cast<const float*>(values + kBlock * head_dim);
-      scales.values = scales.keys + kBlock;
-    }
-    if (sizeof(T) == sizeof(float) || rows <= kTileRows) {
-      AddBlock(tile, begin, head_dim, keys, values, scales, s, state);
+    const Block<T> block = BlockAt<T>(cache, begin, begin + kBlock < end);
+    if (rows <= kTileRows) {
+      AddBlock<true>(tile, begin, head_dim, block, s, state);
+    } else if constexpr (sizeof(T) == sizeof(float)) {
+      AddBlock<false>(tile, begin, head_dim, block, s, state);
     } else {
-      Convert(keys, kBlock * head_dim, s.keys);
-      Convert(values, seen * head_dim, s.values);
-      AddBlock<float>(tile, begin, head_dim, s.keys, s.values, scales, s,
-                      state);
+      Convert(block.keys, kBlock * head_dim, s.keys);
+      Convert(block.values, std::min(kBlock, end - begin) * head_dim, s.values);
+      const Block<float> converted = {s.keys, s.values, block.scales, s.keys};
+      AddBlock<false>(tile, begin, head_dim, converted, s, state);
     }
   }
   for (std::size_t r = 0; r < rows; ++r) {
