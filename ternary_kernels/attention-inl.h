@@ -106,14 +106,16 @@ HWY_INLINE void ScoreTile(const float* HWY_RESTRICT query, std::size_t head_dim,
   }
 }
 
-// scores [kRows][kBlock] of query [kRows][head_dim].
+// scores [kRows][kBlock] of query [kRows][head_dim] for the first `count`
+// positions, or some more.
 template <bool kStream, std::size_t kRows, class T>
 HWY_INLINE void ScoreRows(const float* HWY_RESTRICT query, std::size_t head_dim,
-                          const T* HWY_RESTRICT keys, const std::uint8_t* ahead,
+                          std::size_t count, const T* HWY_RESTRICT keys,
+                          const std::uint8_t* ahead,
                           float* HWY_RESTRICT scores) {
   constexpr std::size_t kVectors = std::min(TileVectors(kRows), kBlockVectors);
   const std::size_t step = kVectors * hn::Lanes(DF());
-  for (std::size_t p = 0; p < kBlock; p += step) {
+  for (std::size_t p = 0; p < count; p += step) {
     ScoreTile<kStream, kRows, kVectors>(query, head_dim, keys + p,
                                         ahead + p * head_dim * sizeof(T),
                                         scores + p);

@@ -137,9 +137,9 @@ HWY_NOINLINE void AddBlock(const AttentionTile& tile, std::size_t begin,
                            const Scratch& s, const State& state) {
   const std::size_t rows = Rows(tile);
   ForRowTiles(rows, [&](std::size_t r, auto count) HWY_ATTR {
-    if (Seen(tile, r + count - 1, begin, kBlock) == 0) return;
     ScoreRows<kStream, count>(
-        s.query + r * head_dim, head_dim, block.keys,
+        s.query + r * head_dim, head_dim,
+        Seen(tile, r + count - 1, begin, kBlock), block.keys,
         reinterpret_cast<const std::uint8_t*>(block.values),
         s.weights + r * kBlock);
   });

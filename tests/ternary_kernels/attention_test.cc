@@ -301,6 +301,21 @@ TEST_P(Attention, BitsDoNotDependOnTheOtherTokensOfTheTile) {
   }
 }
 
+// A mix that underflows to -0 meets 0 * value of a later token, or does not.
+TEST_P(Attention, TheSignOfZeroDoesNotDependOnTheOtherTokens) {
+  Cache cache(CacheType::kF32, 2, 64);
+  const float least = std::numeric_limits<float>::denorm_min();
+  const std::vector<float> keys[] = {{80, 0}, {0, 0}, {0, 0}};
+  const std::vector<float> values[] = {{0, 0}, {-least, -least}, {1, 1}};
+  for (std::size_t p = 0; p < 3; ++p) {
+    ASSERT_TRUE(cache.Store(p, keys[p].data(), values[p].data()));
+  }
+  const std::vector<float> query = {1, 0, 1, 0};
+  const std::vector<float> together = AttendTo(cache, {2, 1, 1}, query);
+  const std::vector<float> alone = AttendTo(cache, {1, 1, 1}, {1, 0});
+  EXPECT_EQ(0, std::memcmp(alone.data(), together.data(), 2 * sizeof(float)));
+}
+
 TEST_P(Attention, BitsDoNotDependOnTheOtherHeadsOfTheGroup) {
   const std::size_t head_dim = 96;
   for (const CacheType type : kTypes) {
