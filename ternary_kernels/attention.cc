@@ -285,10 +285,8 @@ HWY_NOINLINE void CombinePartsOnTarget(std::size_t head_dim,
     const State part(
         const_cast<float*>(states) + i * State::Size(rows, head_dim), rows,
         head_dim);
-    for (std::size_t r = 0; r < rows; ++r) {
-      if (Seen(tile, r, (first + i) * kPartPositions, 1) == 0) continue;
-      CombineRow(part, r, all);
-    }
+    // To a row that sees nothing of the part this adds zeros.
+    for (std::size_t r = 0; r < rows; ++r) CombineRow(part, r, all);
   }
   if (first + count == PartsSeen(tile)) WriteRows(all, tile, head_dim);
 }

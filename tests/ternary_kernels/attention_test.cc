@@ -301,18 +301,20 @@ TEST_P(Attention, BitsDoNotDependOnTheOtherTokensOfTheTile) {
   }
 }
 
-// A mix that underflows to -0 meets 0 * value of a later token, or does not.
+// Both what is left of the first part and the mix of the second underflow to
+// -0; a later token in the tile adds 0 * value to the second.
 TEST_P(Attention, TheSignOfZeroDoesNotDependOnTheOtherTokens) {
-  Cache cache(CacheType::kF32, 2, 64);
+  Cache cache(CacheType::kF32, 2, 300);
   const float least = std::numeric_limits<float>::denorm_min();
-  const std::vector<float> keys[] = {{80, 0}, {0, 0}, {0, 0}};
-  const std::vector<float> values[] = {{0, 0}, {-least, -least}, {1, 1}};
-  for (std::size_t p = 0; p < 3; ++p) {
-    ASSERT_TRUE(cache.Store(p, keys[p].data(), values[p].data()));
+  for (std::size_t p = 0; p < 259; ++p) {
+    const float score = p == 256 ? 160.0F : p == 257 ? 80.0F : 0.0F;
+    const float value = p == 0 || p == 257 ? -least : p == 258 ? 1.0F : 0.0F;
+    const std::vector<float> key = {score, 0};
+    ASSERT_TRUE(cache.Store(p, key.data(), std::vector(2, value).data()));
   }
   const std::vector<float> query = {1, 0, 1, 0};
-  const std::vector<float> together = AttendTo(cache, {2, 1, 1}, query);
-  const std::vector<float> alone = AttendTo(cache, {1, 1, 1}, {1, 0});
+  const std::vector<float> together = AttendTo(cache, {2, 1, 257}, query);
+  const std::vector<float> alone = AttendTo(cache, {1, 1, 257}, {1, 0});
   EXPECT_EQ(0, std::memcmp(alone.data(), together.data(), 2 * sizeof(float)));
 }
 
