@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <random>
 #include <string>
+#include <sys/mman.h>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -31,16 +34,21 @@ std::vector<float> RandomFloats(std::size_t size) {
 }
 
 // The cache of several layers, so that one token's keys and values come from
-// memory as they do in a model; see KvCache for the layout.
+// memory as they do in a model; layout and pages are KvCache's.
 class Cache {
  public:
   Cache(kernels::CacheType type, std::size_t layers, std::size_t positions)
       : type_(type),
         block_bytes_(kernels::CacheBlockBytes(type, kHeadDim)),
-        stride_(layers * kKvHeads * block_bytes_),
-        bytes_(AlignedBytes((positions + kernels::kBlockPositions - 1) /
-                                kernels::kBlockPositions * stride_ +
-                            kernels::kCachePadding)) {
+        stride_(layers * kKvHeads * block_bytes_) {
+    const std::size_t blocks =
+        (positions + kernels::kBlockPositions - 1) / kernels::kBlockPositions;
+    const std::size_t bytes =
+        (blocks * stride_ + kernels::kCachePadding + kHugePage - 1) /
+        kHugePage * kHugePage;
+    bytes_.reset(
+        static_cast<std::uint8_t*>(std::aligned_alloc(kHugePage, bytes)));
+    (void)madvise(bytes_.get(), bytes, MADV_HUGEPAGE);
     const std::vector<float> rows = RandomFloats(1024 + 2 * kHeadDim);
     for (std::size_t head = 0; head < layers * kKvHeads; ++head) {
       for (std::size_t p = 0; p < positions; ++p) {
@@ -56,14 +64,18 @@ class Cache {
   }
 
  private:
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20U;
+  struct Free {
+    void operator()(std::uint8_t* p) const { std::free(p); }
+  };
   std::uint8_t* Block(std::size_t head) {
-    return bytes_.front().bytes + head * block_bytes_;
+    return bytes_.get() + head * block_bytes_;
   }
 
   kernels::CacheType type_;
   std::size_t block_bytes_;
   std::size_t stride_;
-  std::vector<Line> bytes_;
+  std::unique_ptr<std::uint8_t[], Free> bytes_;
 };
 
 kernels::AttentionTile Tile(const float* query, float* out, std::size_t head,
