@@ -172,9 +172,11 @@ void Register(const std::string& name, const std::string& target, Run run,
                           {"f16", kernels::CacheType::kF16},
                           {"q8", kernels::CacheType::kQ8}};
   for (const auto& type : kTypes) {
-    auto* bench = benchmark::RegisterBenchmark(
-        (name + "/" + type.name + "/" + target).c_str(), run, target,
-        type.type);
+    std::string full = name;
+    full.append("/").append(type.name).append("/").append(target);
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDeleteLeaks): the library's
+    auto* bench =
+        benchmark::RegisterBenchmark(full.c_str(), run, target, type.type);
     bench->Unit(benchmark::kMicrosecond);
     for (const std::int64_t p : positions) bench->Arg(p);
   }

@@ -1,5 +1,5 @@
 // Keys and values of the tokens so far, in blocks of positions (what a block
-// holds, see ternary_kernels/attention.h).  The blocks of all layers and heads
+// holds, see ternary_kernels/cache_block.h).  The blocks of all layers and heads
 // for the same positions lie together, so that the memory in use grows with the
 // number of tokens and not with the capacity, whatever the size of a page.
 #ifndef TERN_RUNTIME_KV_CACHE_H_
@@ -13,7 +13,7 @@
 #include <tern/session.h>
 
 #include "runtime/aligned_buffer.h"
-#include "ternary_kernels/attention.h"
+#include "ternary_kernels/cache_block.h"
 
 namespace tern {
 

@@ -15,6 +15,7 @@
 
 #include "runtime/kv_cache.h"
 #include "runtime/parallel.h"
+#include "ternary_kernels/attention.h"
 
 namespace tern {
 namespace {
