@@ -115,15 +115,18 @@ void Screened(benchmark::State& state, const std::string& target) {
   const HeadDemand demand{.rows = kRows,
                           .best = static_cast<std::size_t>(state.range(1)),
                           .always = {}};
-  std::size_t refined = 0;
+  ScreenedRows read;
   while (state.KeepRunning()) {
-    refined = ScreenedLogits(heads.screen, heads.View(), heads.x.data(), demand,
-                             scratch, heads.logits.data(), team)
-                  .value_or(kRows);
+    read = ScreenedLogits(heads.screen, heads.View(), heads.x.data(), demand,
+                          scratch, heads.logits.data(), team)
+               .value_or(ScreenedRows{kRows, kRows});
   }
-  state.counters["refined"] = static_cast<double>(refined);
-  Count(state, static_cast<double>(heads.screen.bytes() +
-                                   refined * kCols * sizeof(std::uint16_t)));
+  state.counters["fine"] = static_cast<double>(read.fine);
+  state.counters["refined"] = static_cast<double>(read.refined);
+  Count(state, static_cast<double>(
+                   ScreenRows::FirstBytes(kRows, kCols) +
+                   read.fine * ScreenRows::FineRowBytes(kCols) +
+                   read.refined * kCols * sizeof(std::uint16_t)));
 }
 
 void Register(const std::string& target) {

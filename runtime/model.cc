@@ -140,7 +140,9 @@ std::uint64_t Model::bytes_per_token() const {
 
 std::uint64_t Model::head_bytes_per_token() const {
   if (weights_->int8_head.rows != 0) return weights_->int8_head.bytes();
-  if (weights_->screen.rows != 0) return weights_->screen.bytes();
+  if (weights_->screen.rows != 0) {
+    return ScreenRows::FirstBytes(weights_->screen.rows, weights_->screen.cols);
+  }
   return weights_->Head().bytes();
 }
 

@@ -23,6 +23,15 @@ constexpr std::size_t kAhead = 4096;
 // Rows whose sums are kept before they become floats.
 constexpr std::size_t kSums = 64;
 
+// Fetches what the next row of a list will need.
+template <class T>
+void PrefetchRow(const T* row, std::size_t size) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(row);
+  for (std::size_t b = 0; b < size * sizeof(T); b += kHeadAlign) {
+    hwy::Prefetch(bytes + b);
+  }
+}
+
 // Sums are kept as uint32: they may wrap on the way, the result fits int32.
 
 #if TERN_PLAIN_TARGET
@@ -47,6 +56,18 @@ std::uint32_t ScreenRowSum(const std::uint16_t* w, const std::int16_t* x,
     fine += static_cast<std::uint32_t>((word >> 10) * x[2 * words + i]);
   }
   return 4 * coarse + 2 * fine;
+}
+
+std::uint32_t FineRowSum(const std::uint16_t* w, const std::int16_t* x,
+                         std::size_t words) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < words; ++i) {
+    for (std::size_t j = 0; j < 8; ++j) {
+      sum += static_cast<std::uint32_t>((w[i] >> (2 * j) & 3) *
+                                        x[j * words + i]);
+    }
+  }
+  return sum;
 }
 
 #else  // !TERN_PLAIN_TARGET
@@ -116,6 +137,27 @@ HWY_INLINE std::uint32_t ScreenRowSum(const std::uint16_t* HWY_RESTRICT w,
                        hn::ShiftLeft<1>(hn::Add(fine, fine_odd))));
 }
 
+HWY_INLINE std::uint32_t FineRowSum(const std::uint16_t* HWY_RESTRICT w,
+                                    const std::int16_t* HWY_RESTRICT x,
+                                    std::size_t words) {
+  const D16 d16;
+  const DU16 du16;
+  const D32 d32;
+  const auto mask = hn::Set(du16, 3);
+  V32 even = hn::Zero(d32);
+  V32 odd = hn::Zero(d32);
+  for (std::size_t i = 0; i < words; i += hn::Lanes(d16)) {
+    auto word = hn::Load(du16, w + i);
+    for (std::size_t j = 0; j < 8; ++j) {
+      even = hn::ReorderWidenMulAccumulate(
+          d32, hn::BitCast(d16, hn::And(word, mask)),
+          hn::Load(d16, x + j * words + i), even, odd);
+      word = hn::ShiftRight<2>(word);
+    }
+  }
+  return Total(hn::Add(even, odd));
+}
+
 #endif  // TERN_PLAIN_TARGET
 
 // Plain loops without reductions, which compilers vectorise; products are
@@ -174,6 +216,24 @@ HWY_NOINLINE void ScreenOnTarget(const ScreenView& w, const ScreenInput& in,
   }
 }
 
+HWY_NOINLINE void ScreenFineOnTarget(const ScreenView& w, const ScreenInput& in,
+                                     const std::uint32_t* rows,
+                                     std::size_t count, const float* estimates,
+                                     float* bounds) {
+  const std::size_t words = FineWords(w.cols);
+  const std::uint32_t offset = 3 * static_cast<std::uint32_t>(in.sum);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + 1 < count) PrefetchRow(w.fine_words + rows[i + 1] * words, words);
+    const std::size_t r = rows[i];
+    const std::uint32_t sum = FineRowSum(w.fine_words + r * words, in.x, words);
+    const auto fine = static_cast<float>(
+        static_cast<std::int32_t>(2 * sum - offset));
+    bounds[r] = (estimates[r] + fine * (w.steps[r] * (in.scale * 0.5F))) +
+                (w.fine_residuals[r] * in.residual_factor +
+                 (w.norms[r] * in.norm_factor + in.slack));
+  }
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace tern::kernels
@@ -184,6 +244,7 @@ namespace tern::kernels {
 namespace {
 HWY_EXPORT(Int8RowsOnTarget);
 HWY_EXPORT(ScreenOnTarget);
+HWY_EXPORT(ScreenFineOnTarget);
 }  // namespace
 
 void Int8RowsMatVec(const Int8RowsView& w, const std::int16_t* x, float x_scale,
@@ -196,6 +257,13 @@ void Screen(const ScreenView& w, const ScreenInput& in, std::size_t row_begin,
             std::size_t row_end, float* estimates, float* bounds) {
   HWY_DYNAMIC_DISPATCH(ScreenOnTarget)
   (w, in, row_begin, row_end, estimates, bounds);
+}
+
+void ScreenFine(const ScreenView& w, const ScreenInput& in,
+                const std::uint32_t* rows, std::size_t count,
+                const float* estimates, float* bounds) {
+  HWY_DYNAMIC_DISPATCH(ScreenFineOnTarget)
+  (w, in, rows, count, estimates, bounds);
 }
 
 void RefineRows(const DenseView& w, const float* x, const std::uint32_t* rows,

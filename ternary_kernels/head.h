@@ -47,17 +47,34 @@ constexpr std::size_t ScreenWords(std::size_t cols) {
   constexpr std::size_t kWords = kHeadAlign / sizeof(std::uint16_t);
   return ((cols + 2) / 3 + kWords - 1) / kWords * kWords;
 }
+// Behind it, two more bits of every weight, for the few rows that the first
+// codes leave open.  With V = FineWords(cols), bits 2j and 2j + 1 of fine word i
+// hold the code of column j V + i; v means v - 1.5 steps.
+constexpr std::size_t FineWords(std::size_t cols) {
+  constexpr std::size_t kWords = kHeadAlign / sizeof(std::uint16_t);
+  return ((cols + 7) / 8 + kWords - 1) / kWords * kWords;
+}
 struct ScreenView {
-  const std::uint16_t* words = nullptr;  // [rows][ScreenWords(cols)]
-  const float* steps = nullptr;          // [rows]
-  const float* residuals = nullptr;      // [rows], at least |w - screened w|
-  const float* norms = nullptr;          // [rows], at least |w|
+  const std::uint16_t* words = nullptr;       // [rows][ScreenWords(cols)]
+  const std::uint16_t* fine_words = nullptr;  // [rows][FineWords(cols)]
+  const float* steps = nullptr;               // [rows]
+  const float* residuals = nullptr;       // [rows], of w less its first codes
+  const float* fine_residuals = nullptr;  // [rows], of w less all its codes
+  const float* norms = nullptr;           // [rows], of w
   std::size_t rows = 0;
   std::size_t cols = 0;
 };
+
+// The length of x: both layouts' columns.
+constexpr std::size_t ScreenInputSize(std::size_t cols) {
+  const std::size_t first = 3 * ScreenWords(cols);
+  const std::size_t fine = 8 * FineWords(cols);
+  return first > fine ? first : fine;
+}
 struct ScreenInput {
-  const std::int16_t* x = nullptr;  // [3 * ScreenWords(cols)], aligned to 64,
+  const std::int16_t* x = nullptr;  // [ScreenInputSize(cols)], aligned to 64,
                                     // zeros beyond cols
+  std::int32_t sum = 0;             // of x
   float scale = 0;                  // of x
   float residual_factor = 0;
   float norm_factor = 0;
@@ -70,6 +87,13 @@ struct ScreenInput {
 // 63 * |x[c]| summed over c must stay below 2^31.  words are aligned to 64.
 void Screen(const ScreenView& w, const ScreenInput& in, std::size_t row_begin,
             std::size_t row_end, float* estimates, float* bounds);
+// For rows r = rows[i] of `count`, ascending, with `sum` over 2 v - 3 and x:
+//   bounds[r] = (estimates[r] + float(sum) * (steps[r] * (scale / 2))) +
+//               (fine_residuals[r] * residual_factor +
+//               (norms[r] * norm_factor + slack))
+void ScreenFine(const ScreenView& w, const ScreenInput& in,
+                const std::uint32_t* rows, std::size_t count,
+                const float* estimates, float* bounds);
 
 // y[rows[i]] for `count` ascending rows, as DenseMatMul gives it for one token;
 // rows far apart are fetched ahead.

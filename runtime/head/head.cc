@@ -122,8 +122,10 @@ bool Head::ForSampling(const ForwardPass& pass, const float* x,
     All(pass, x, 1, logits);
     return true;
   }
-  bytes_read_ += screen.bytes() + *read * (head.bytes() / head.rows);
-  if (*read > rows / kWorthwhileShare) pause_ = kPause;
+  bytes_read_ += ScreenRows::FirstBytes(rows, screen.cols) +
+                 read->fine * ScreenRows::FineRowBytes(screen.cols) +
+                 read->refined * (head.bytes() / head.rows);
+  if (read->refined > rows / kWorthwhileShare) pause_ = kPause;
   return false;
 }
 

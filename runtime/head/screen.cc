@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "runtime/head/wide_input.h"
@@ -91,32 +92,64 @@ float ChooseStep(const float* w, std::size_t cols) {
   return best_step;
 }
 
-// One row: codes, step and lengths.
-void ScreenRow(const float* w, std::size_t row, ScreenRows& screen) {
-  const std::size_t words = kernels::ScreenWords(screen.cols);
-  std::uint16_t* out = screen.words.data() + row * words;
-  std::fill(out, out + words, std::uint16_t{0});
-  const float step = ChooseStep(w, screen.cols);
-  double residual = 0;
-  double norm = 0;
-  for (const Field& field : Fields(screen.cols)) {
+double SquaredLength(const double* v, std::size_t size) {
+  double sum = 0;
+  for (std::size_t i = 0; i < size; ++i) sum += v[i] * v[i];
+  return sum;
+}
+
+// The first codes of w; takes what they mean from `residual`, which is w.
+void FirstCodes(const float* w, std::size_t cols, float step,
+                std::uint16_t* words, double* residual) {
+  std::fill_n(words, kernels::ScreenWords(cols), std::uint16_t{0});
+  for (const Field& field : Fields(cols)) {
     const float inverse =
         step > 0 ? 1 / (step * static_cast<float>(field.spacing)) : 0;
     const double first = 1 - 2 * static_cast<double>(field.half);
     for (std::size_t c = field.begin; c < field.end; ++c) {
       const int code = Code(w[c], inverse, field.half);
-      out[c - field.begin] = static_cast<std::uint16_t>(
-          out[c - field.begin] | static_cast<unsigned>(code) << field.shift);
-      // 24 bits times 7: exact in double.
-      const double steps = (first + 2 * code) * (field.spacing / 2);
-      const double error = w[c] - step * steps;
-      residual += error * error;
-      norm += static_cast<double>(w[c]) * w[c];
+      std::uint16_t& word = words[c - field.begin];
+      word = static_cast<std::uint16_t>(
+          word | static_cast<unsigned>(code) << field.shift);
+      // A step of 24 bits times a number of 7: exact in double.
+      residual[c] -= step * ((first + 2 * code) * (field.spacing / 2));
     }
   }
+}
+
+// The fine codes of what the first left; takes what they mean from it.
+void FineCodes(std::size_t cols, float step, std::uint16_t* words,
+               double* residual) {
+  const std::size_t size = kernels::FineWords(cols);
+  std::fill_n(words, size, std::uint16_t{0});
+  const float inverse = step > 0 ? 1 / step : 0;
+  for (std::size_t c = 0; c < cols; ++c) {
+    const int code = Code(static_cast<float>(residual[c]), inverse, 2);
+    std::uint16_t& word = words[c % size];
+    word = static_cast<std::uint16_t>(
+        word | static_cast<unsigned>(code) << (2 * (c / size)));
+    residual[c] -= step * (code - 1.5);
+  }
+}
+
+// One row: codes, step and lengths.  `residual` [cols] is scratch.
+void ScreenRow(const float* w, std::size_t row, double* residual,
+               ScreenRows& screen) {
+  const std::size_t cols = screen.cols;
+  const float step = ChooseStep(w, cols);
+  std::copy(w, w + cols, residual);
+  const double norm = std::sqrt(SquaredLength(residual, cols));
+  FirstCodes(w, cols, step,
+             screen.words.data() + row * kernels::ScreenWords(cols), residual);
+  const double first = std::sqrt(SquaredLength(residual, cols));
+  FineCodes(cols, step,
+            screen.fine_words.data() + row * kernels::FineWords(cols),
+            residual);
+  const double fine = std::sqrt(SquaredLength(residual, cols));
   screen.steps.data()[row] = step;
-  screen.residuals.data()[row] = RoundUp(std::sqrt(residual));
-  screen.norms.data()[row] = RoundUp(std::sqrt(norm));
+  screen.norms.data()[row] = RoundUp(norm);
+  screen.residuals.data()[row] = RoundUp(first);
+  screen.fine_residuals.data()[row] = RoundUp(fine + 0x1.0p-19 * first);
 }
 
 }  // namespace
@@ -127,16 +160,21 @@ ScreenRows MakeScreen(const kernels::DenseView& w, Team& team) {
   screen.cols = w.cols;
   screen.words = AlignedBuffer<std::uint16_t>(
       w.rows * kernels::ScreenWords(w.cols), Pages::kHuge);
+  screen.fine_words = AlignedBuffer<std::uint16_t>(
+      w.rows * kernels::FineWords(w.cols), Pages::kHuge);
   screen.steps = AlignedBuffer<float>(w.rows);
   screen.residuals = AlignedBuffer<float>(w.rows);
+  screen.fine_residuals = AlignedBuffer<float>(w.rows);
   screen.norms = AlignedBuffer<float>(w.rows);
   AlignedBuffer<float> floats(team.size() * w.cols);
+  AlignedBuffer<double> residuals(team.size() * w.cols);
   ParallelFor(team, w.rows, kGrain,
               [&](std::size_t begin, std::size_t end, std::size_t thread) {
                 float* row = floats.data() + thread * w.cols;
                 for (std::size_t r = begin; r < end; ++r) {
                   kernels::DenseRow(w, r, row);
-                  ScreenRow(row, r, screen);
+                  ScreenRow(row, r, residuals.data() + thread * w.cols,
+                            screen);
                 }
               });
   screen.longest =
@@ -148,7 +186,7 @@ std::optional<kernels::ScreenInput> PrepareScreenInput(
     const ScreenRows& screen, const float* x, std::int16_t* q) noexcept {
   const WideInput wide =
       QuantizeWide(x, screen.cols, WideLimit(screen.cols, kMostSteps), q,
-                   3 * kernels::ScreenWords(screen.cols));
+                   kernels::ScreenInputSize(screen.cols));
   // Also if x is not finite.
   if (!(wide.norm * screen.longest < 1e37)) return std::nullopt;
   constexpr double kUnit = 0x1.0p-24;
@@ -158,6 +196,7 @@ std::optional<kernels::ScreenInput> PrepareScreenInput(
   const double size = wide.norm + wide.error;
   kernels::ScreenInput input;
   input.x = q;
+  input.sum = std::accumulate(q, q + screen.cols, std::int32_t{0});
   input.scale = wide.scale;
   input.residual_factor =
       RoundUp(size * (1 + kRounding) + kRounding * size);

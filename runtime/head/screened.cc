@@ -39,29 +39,42 @@ void NoteLargest(const Search& s, std::size_t block) {
       estimates + std::min((block + 1) * kBlock, s.demand.rows));
 }
 
-// Estimates and bounds of all rows.  Those that are always needed get a bound
-// that nothing prunes and an estimate that never counts among the best.
+// Estimates and bounds of all rows.
 void ScreenAll(const Search& s, const kernels::ScreenInput& input) {
-  ScreenScratch& scratch = s.scratch;
   ParallelFor(s.team, s.demand.rows, kBlock,
               [&](std::size_t begin, std::size_t end, std::size_t) {
                 kernels::Screen(s.screen.View(), input, begin, end,
-                                scratch.estimates.data(),
-                                scratch.bounds.data());
+                                s.scratch.estimates.data(),
+                                s.scratch.bounds.data());
                 for (; begin < end; begin += kBlock) {
                   NoteLargest(s, begin / kBlock);
                 }
               });
+}
+
+// Calls fn(row) for the rows that are always needed.
+template <class Fn>
+void ForEachAlways(const Search& s, const Fn& fn) {
   for (const Token token : s.demand.always) {
     const auto row = static_cast<std::size_t>(token);
-    if (token < 0 || row >= s.demand.rows) continue;
-    scratch.estimates.data()[row] = -kInfinity;
-    scratch.bounds.data()[row] = kInfinity;
+    if (token >= 0 && row < s.demand.rows) fn(row);
   }
-  for (const Token token : s.demand.always) {
-    const auto row = static_cast<std::size_t>(token);
-    if (token >= 0 && row < s.demand.rows) NoteLargest(s, row / kBlock);
-  }
+}
+
+// Takes the rows that are always needed out of the choice of the best.
+void HideAlways(const Search& s) {
+  ForEachAlways(s, [&](std::size_t row) {
+    s.scratch.estimates.data()[row] = -kInfinity;
+  });
+  ForEachAlways(s, [&](std::size_t row) { NoteLargest(s, row / kBlock); });
+}
+
+// Nothing prunes them: bounds, first and fine, are infinite.
+void KeepAlways(const Search& s) {
+  ForEachAlways(s, [&](std::size_t row) {
+    s.scratch.estimates.data()[row] = kInfinity;
+    s.scratch.bounds.data()[row] = kInfinity;
+  });
 }
 
 // The rows with the largest estimates, ascending: demand.best and some more, or
@@ -119,44 +132,56 @@ double Cut(const Search& s, std::span<const std::uint32_t> first) {
   return *nth - demand.depth - 0x1.0p-50 * size;
 }
 
-// Rows [begin, end): logits of those that may reach the cut.  How many.
-std::size_t RefineBlock(const Search& s, std::size_t begin, std::size_t end,
-                        double cut) {
-  std::array<std::uint32_t, kRefineBlock> rows;
-  std::size_t count = 0;
+// Rows of [begin, end) whose bounds reach the cut.
+using RowList = std::array<std::uint32_t, kRefineBlock>;
+
+// Rows [begin, end): logits of those that may reach the cut.
+ScreenedRows RefineBlock(const Search& s, const kernels::ScreenInput& input,
+                         std::size_t begin, std::size_t end, double cut) {
+  float* bounds = s.scratch.bounds.data();
+  RowList rows;
+  ScreenedRows count;
   for (std::size_t r = begin; r < end; ++r) {
     s.logits[r] = -kInfinity;
-    rows[count] = static_cast<std::uint32_t>(r);
-    count += s.scratch.bounds.data()[r] < cut ? 0 : 1;
+    rows[count.fine] = static_cast<std::uint32_t>(r);
+    count.fine += bounds[r] < cut ? 0 : 1;
   }
-  kernels::RefineRows(s.head, s.x, rows.data(), count, s.logits);
+  kernels::ScreenFine(s.screen.View(), input, rows.data(), count.fine,
+                      s.scratch.estimates.data(), bounds);
+  for (std::size_t i = 0; i < count.fine; ++i) {
+    const std::uint32_t r = rows[i];
+    rows[count.refined] = r;
+    count.refined += bounds[r] < cut ? 0 : 1;
+  }
+  kernels::RefineRows(s.head, s.x, rows.data(), count.refined, s.logits);
   return count;
 }
 
 }  // namespace
 
 ScreenScratch::ScreenScratch(std::size_t rows, std::size_t cols)
-    : x(3 * kernels::ScreenWords(cols)),
+    : x(kernels::ScreenInputSize(cols)),
       estimates(rows),
       bounds(rows),
       largest(rows),
       first(rows) {}
 
 std::uint64_t ScreenScratch::Bytes(std::size_t rows, std::size_t cols) {
-  return 3 * kernels::ScreenWords(cols) * sizeof(std::int16_t) +
+  return kernels::ScreenInputSize(cols) * sizeof(std::int16_t) +
          rows * (3 * sizeof(float) + sizeof(std::uint32_t));
 }
 
-std::optional<std::size_t> ScreenedLogits(const ScreenRows& screen,
-                                          const kernels::DenseView& head,
-                                          const float* x,
-                                          const HeadDemand& demand,
-                                          ScreenScratch& scratch, float* logits,
-                                          Team& team) noexcept {
+std::optional<ScreenedRows> ScreenedLogits(const ScreenRows& screen,
+                                           const kernels::DenseView& head,
+                                           const float* x,
+                                           const HeadDemand& demand,
+                                           ScreenScratch& scratch,
+                                           float* logits, Team& team) noexcept {
   const auto input = PrepareScreenInput(screen, x, scratch.x.data());
   if (!input) return std::nullopt;
   const Search s{screen, head, x, demand, scratch, logits, team};
   ScreenAll(s, *input);
+  HideAlways(s);
   // Their logits bound from below what the demand asks for: the `best`-th
   // largest of some rows is at most that of all rows.
   const std::span<const std::uint32_t> first = PickFirst(s);
@@ -166,14 +191,18 @@ std::optional<std::size_t> ScreenedLogits(const ScreenRows& screen,
                                     logits);
               });
   const double cut = Cut(s, first);
+  KeepAlways(s);
+  std::atomic<std::size_t> fine = 0;
   std::atomic<std::size_t> refined = first.size();
   const std::size_t blocks = (demand.rows + kRefineBlock - 1) / kRefineBlock;
   ParallelForEach(team, blocks, [&](std::size_t block, std::size_t) {
     const std::size_t begin = block * kRefineBlock;
-    refined +=
-        RefineBlock(s, begin, std::min(begin + kRefineBlock, demand.rows), cut);
+    const ScreenedRows rows = RefineBlock(
+        s, *input, begin, std::min(begin + kRefineBlock, demand.rows), cut);
+    fine += rows.fine;
+    refined += rows.refined;
   });
-  return refined.load();
+  return ScreenedRows{fine, refined};
 }
 
 }  // namespace tern

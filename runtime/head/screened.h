@@ -33,23 +33,29 @@ class ScreenScratch {
   ScreenScratch(std::size_t rows, std::size_t cols);
   static std::uint64_t Bytes(std::size_t rows, std::size_t cols);
 
-  AlignedBuffer<std::int16_t> x;      // [3 * ScreenWords(cols)]
-  AlignedBuffer<float> estimates;     // [rows]
-  AlignedBuffer<float> bounds;        // [rows]
-  AlignedBuffer<float> largest;       // [blocks of rows], then of `first`
+  AlignedBuffer<std::int16_t> x;       // [ScreenInputSize(cols)]
+  AlignedBuffer<float> estimates;      // [rows]
+  AlignedBuffer<float> bounds;         // [rows]
+  AlignedBuffer<float> largest;        // [blocks of rows], then of `first`
   AlignedBuffer<std::uint32_t> first;  // [rows], refined before all others
+};
+
+// What a call read beside the first codes of the screen.
+struct ScreenedRows {
+  std::size_t fine = 0;     // rows of the screen's fine codes
+  std::size_t refined = 0;  // rows of the head
 };
 
 // logits [demand.rows] = rows of `head`, the matrix that the screen was made
 // of, times x [cols]: what DenseMatMul gives for the needed rows and perhaps
-// for some more, -infinity for the others.  Returns how many rows of `head`
-// were read; nothing, and logits are not set, if the screen has no bound for x.
-std::optional<std::size_t> ScreenedLogits(const ScreenRows& screen,
-                                          const kernels::DenseView& head,
-                                          const float* x,
-                                          const HeadDemand& demand,
-                                          ScreenScratch& scratch, float* logits,
-                                          Team& team) noexcept;
+// for some more, -infinity for the others.  Nothing, and logits are not set, if
+// the screen has no bound for x.
+std::optional<ScreenedRows> ScreenedLogits(const ScreenRows& screen,
+                                           const kernels::DenseView& head,
+                                           const float* x,
+                                           const HeadDemand& demand,
+                                           ScreenScratch& scratch,
+                                           float* logits, Team& team) noexcept;
 
 }  // namespace tern
 

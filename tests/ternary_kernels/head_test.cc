@@ -82,14 +82,24 @@ struct Screened {
   Screened(std::size_t columns)
       : cols(columns),
         words(kRows * ScreenWords(cols)),
-        x(3 * ScreenWords(cols)),
+        fine_words(kRows * FineWords(cols)),
+        x(ScreenInputSize(cols)),
         steps(kRows),
         residuals(kRows),
+        fine_residuals(kRows),
         norms(kRows),
-        values(kRows * cols) {}
+        values(kRows * cols),
+        fine_values(kRows * cols) {}
   [[nodiscard]] ScreenView View() {
-    return {words.data(), steps.data(), residuals.data(),
-            norms.data(), kRows,        cols};
+    return {words.data(),          fine_words.data(), steps.data(),
+            residuals.data(),      fine_residuals.data(),
+            norms.data(),          kRows,             cols};
+  }
+  // The input with its sum.
+  [[nodiscard]] ScreenInput Input() {
+    std::int32_t sum = 0;
+    for (std::size_t c = 0; c < cols; ++c) sum += x[c];
+    return {x.data(), sum, 0.37F, 0.11F, 0.013F, 0.0017F};
   }
   // Column c of row r gets this code, of the 32 or 64 that it can have.
   void Set(std::size_t r, std::size_t c, int code) {
@@ -99,18 +109,36 @@ struct Screened {
         words[r * w + c % w] | code << (5 * field));
     values[r * cols + c] = field == 2 ? 2 * code - 63 : 4 * code - 62;
   }
+  void SetFine(std::size_t r, std::size_t c, int code) {
+    const std::size_t w = FineWords(cols);
+    fine_words[r * w + c % w] = static_cast<std::uint16_t>(
+        fine_words[r * w + c % w] | code << (2 * (c / w)));
+    fine_values[r * cols + c] = 2 * code - 3;
+  }
   [[nodiscard]] int Codes(std::size_t c) const {
     return c / ScreenWords(cols) == 2 ? 64 : 32;
   }
 
   std::size_t cols;
   Aligned<std::uint16_t> words;
+  Aligned<std::uint16_t> fine_words;
   Aligned<std::int16_t> x;
   std::vector<float> steps;
   std::vector<float> residuals;
+  std::vector<float> fine_residuals;
   std::vector<float> norms;
-  std::vector<int> values;  // of the codes, in steps
+  std::vector<int> values;       // of the codes, in steps
+  std::vector<int> fine_values;  // of the fine codes, in half steps
 };
+
+// Row r of values times x.
+std::int64_t Sum(Screened& s, const std::vector<int>& values, std::size_t r) {
+  std::int64_t sum = 0;
+  for (std::size_t c = 0; c < s.cols; ++c) {
+    sum += std::int64_t{values[r * s.cols + c]} * s.x[c];
+  }
+  return sum;
+}
 
 TEST_P(HeadTest, TheScreenEqualsPlainLoops) {
   for (const std::size_t cols : kColumns) {
@@ -125,28 +153,40 @@ TEST_P(HeadTest, TheScreenEqualsPlainLoops) {
           s.Set(r, c,
                 extreme ? ((c + r) % 2 == 0 ? s.Codes(c) - 1 : 0)
                         : Below(s.Codes(c)));
+          s.SetFine(r, c, extreme ? ((c + r) % 2 == 0 ? 3 : 0) : Below(4));
         }
       }
       for (std::size_t r = 0; r < kRows; ++r) {
         s.steps[r] = Normal();
         s.residuals[r] = std::fabs(Normal());
+        s.fine_residuals[r] = std::fabs(Normal());
         s.norms[r] = std::fabs(Normal());
       }
       std::vector<float> estimates(kRows, NAN);
       std::vector<float> bounds(kRows, NAN);
-      const ScreenInput in{s.x.data(), 0.37F, 0.11F, 0.013F, 0.0017F};
-      Screen(s.View(), in, 1, kRows, estimates.data(), bounds.data());
+      Screen(s.View(), s.Input(), 1, kRows, estimates.data(), bounds.data());
       EXPECT_TRUE(std::isnan(estimates[0]) && std::isnan(bounds[0]));
+      std::vector<std::uint32_t> some;
       for (std::size_t r = 1; r < kRows; ++r) {
-        std::int64_t sum = 0;
-        for (std::size_t c = 0; c < cols; ++c) {
-          sum += std::int64_t{s.values[r * cols + c]} * s.x[c];
-        }
-        const float estimate = static_cast<float>(sum) * (s.steps[r] * 0.37F);
+        const auto sum = static_cast<float>(Sum(s, s.values, r));
+        const float estimate = sum * (s.steps[r] * 0.37F);
         const float of_norm = s.norms[r] * 0.013F + 0.0017F;
         const float margin = s.residuals[r] * 0.11F + of_norm;
         ASSERT_EQ(estimates[r], estimate) << cols << " " << r;
         ASSERT_EQ(bounds[r], estimate + margin) << cols << " " << r;
+        if (r % 3 == 0) some.push_back(static_cast<std::uint32_t>(r));
+      }
+      const std::vector<float> first = bounds;
+      ScreenFine(s.View(), s.Input(), some.data(), some.size(),
+                 estimates.data(), bounds.data());
+      for (std::size_t r = 1; r < kRows; ++r) {
+        const auto sum = static_cast<float>(Sum(s, s.fine_values, r));
+        const float estimate =
+            estimates[r] + sum * (s.steps[r] * (0.37F / 2));
+        const float of_norm = s.norms[r] * 0.013F + 0.0017F;
+        const float margin = s.fine_residuals[r] * 0.11F + of_norm;
+        ASSERT_EQ(bounds[r], r % 3 == 0 ? estimate + margin : first[r])
+            << cols << " " << r;
       }
     }
   }

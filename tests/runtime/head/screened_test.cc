@@ -31,7 +31,7 @@ using test::StoredHead;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct Screened {
-  std::optional<std::size_t> read;
+  std::optional<ScreenedRows> read;
   std::vector<float> logits;
 };
 
@@ -162,7 +162,8 @@ TEST_F(ScreenedTest, FewRowsOfARandomHeadAreRead) {
     const HeadDemand demand{.rows = rows, .best = best, .always = {}};
     const Screened some = Screen(screen, head, x, demand);
     ASSERT_TRUE(some.read);
-    EXPECT_LT(*some.read, best + rows / 8);
+    EXPECT_LT(some.read->fine, rows / 2);
+    EXPECT_LT(some.read->refined, 2 * best + rows / 50);
     ExpectNeeded(some.logits, all, demand);
   }
 }
@@ -183,7 +184,9 @@ TEST_F(ScreenedTest, TheSameForAnyNumberOfThreads) {
     std::vector<float> logits(rows);
     const auto read = ScreenedLogits(again, head.View(), x.data(), demand,
                                      scratch, logits.data(), team);
-    EXPECT_EQ(read, two.read);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->fine, two.read->fine);
+    EXPECT_EQ(read->refined, two.read->refined);
     EXPECT_EQ(logits, two.logits);
   }
 }
