@@ -23,48 +23,59 @@ float RoundUp(double value) {
   return std::nextafter(static_cast<float>(value * (1 + 0x1.0p-22)), kInfinity);
 }
 
-// Code of a weight: floor(w / width + half), width the distance of two levels
-// and half the number of those below zero.
-int Code(float w, float inverse_width, float half) {
+// Code of a weight, as a float: floor(w / width + half), width the distance of
+// two levels and half the number of those below zero.
+float Code(float w, float inverse_width, float half) {
   const float position = w * inverse_width + half;
   const float most = 2 * half - 1;
-  return static_cast<int>(position < 0 ? 0 : position > most ? most : position);
+  const float inside = position < 0 ? 0 : position > most ? most : position;
+  return static_cast<float>(static_cast<int>(inside));
 }
 
 // Columns of a row in one of the three fields of its words.
 struct Field {
   std::size_t begin;
   std::size_t end;
-  unsigned shift;
-  float half;  // levels below zero
-  int spacing;  // of levels, in steps
+  float half;     // levels below zero
+  float spacing;  // of levels, in steps
 };
 std::array<Field, 3> Fields(std::size_t cols) {
   const std::size_t words = kernels::ScreenWords(cols);
-  return {{{0, std::min(words, cols), 0, 16, 4},
-           {std::min(words, cols), std::min(2 * words, cols), 5, 16, 4},
-           {std::min(2 * words, cols), cols, 10, 32, 2}}};
+  const std::size_t one = std::min(words, cols);
+  const std::size_t two = std::min(2 * words, cols);
+  return {{{0, one, 16, 4}, {one, two, 16, 4}, {two, cols, 32, 2}}};
+}
+
+// The sum of term(c) for c in [begin, end): eight sums side by side, of which
+// compilers make vectors.
+template <class T, class Term>
+T Sum(std::size_t begin, std::size_t end, const Term& term) {
+  std::array<T, 8> sums{};
+  std::size_t c = begin;
+  for (; c + sums.size() <= end; c += sums.size()) {
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += term(c + i);
+  }
+  for (; c < end; ++c) sums[0] += term(c);
+  return std::accumulate(sums.begin(), sums.end(), T{0});
+}
+
+double Length(const double* v, std::size_t size) {
+  return std::sqrt(
+      Sum<double>(0, size, [=](std::size_t c) { return v[c] * v[c]; }));
 }
 
 // The squared distance of a row to its screened form, about.
 float Distance(const float* w, std::size_t cols, float step) {
   float sum = 0;
   for (const Field& field : Fields(cols)) {
-    const float width = step * static_cast<float>(field.spacing);
+    const float width = step * field.spacing;
     const float inverse = 1 / width;
-    // Eight sums, so that the loop is one of vectors.
-    std::array<float, 8> sums{};
-    std::size_t c = field.begin;
-    for (; c + sums.size() <= field.end; c += sums.size()) {
-      for (std::size_t i = 0; i < sums.size(); ++i) {
-        const int code = Code(w[c + i], inverse, field.half);
-        const float error =
-            w[c + i] -
-            width * (static_cast<float>(code) - field.half + 0.5F);
-        sums[i] += error * error;
-      }
-    }
-    for (const float s : sums) sum += s;
+    const float half = field.half;
+    sum += Sum<float>(field.begin, field.end, [=](std::size_t c) {
+      const float error =
+          w[c] - width * (Code(w[c], inverse, half) - half + 0.5F);
+      return error * error;
+    });
   }
   return sum;
 }
@@ -76,76 +87,95 @@ float Distance(const float* w, std::size_t cols, float step) {
 float ChooseStep(const float* w, std::size_t cols) {
   float largest = 0;
   for (std::size_t c = 0; c < cols; ++c) {
-    largest = std::max(largest, std::fabs(w[c]));
+    const float size = std::fabs(w[c]);
+    largest = size > largest ? size : largest;
   }
   float best_step = largest / 64;
   if (!(1 / best_step < kInfinity / 8)) return 0;  // all but zero
-  float best = Distance(w, cols, best_step);
-  for (const float reach : {0.92F, 0.84F, 0.75F, 0.6F, 0.45F}) {
+  float best = kInfinity;
+  for (const float reach : {1.0F, 0.92F, 0.84F, 0.75F, 0.6F, 0.45F}) {
     const float step = largest / 64 * reach;
     const float distance = Distance(w, cols, step);
-    if (distance < best) {
-      best = distance;
-      best_step = step;
-    }
+    // Beyond its best reach a row only gets worse.
+    if (!(distance < best)) break;
+    best = distance;
+    best_step = step;
   }
   return best_step;
 }
 
-double SquaredLength(const double* v, std::size_t size) {
-  double sum = 0;
-  for (std::size_t i = 0; i < size; ++i) sum += v[i] * v[i];
-  return sum;
-}
+// Working memory for a row.
+struct RowScratch {
+  explicit RowScratch(std::size_t cols)
+      : weights(cols),
+        codes(kernels::ScreenInputSize(cols)),
+        residual(cols) {}
+  std::vector<float> weights;
+  std::vector<float> codes;  // zeros beyond cols
+  std::vector<double> residual;
+};
 
-// The first codes of w; takes what they mean from `residual`, which is w.
-void FirstCodes(const float* w, std::size_t cols, float step,
-                std::uint16_t* words, double* residual) {
-  std::fill_n(words, kernels::ScreenWords(cols), std::uint16_t{0});
+// The first codes of a row; takes what they mean from the residual, the row.
+void FirstCodes(std::size_t cols, float step, RowScratch& scratch,
+                std::uint16_t* words) {
+  const float* w = scratch.weights.data();
+  float* codes = scratch.codes.data();
+  double* residual = scratch.residual.data();
   for (const Field& field : Fields(cols)) {
-    const float inverse =
-        step > 0 ? 1 / (step * static_cast<float>(field.spacing)) : 0;
-    const double first = 1 - 2 * static_cast<double>(field.half);
+    const float inverse = step > 0 ? 1 / (step * field.spacing) : 0;
+    const float half = field.half;
     for (std::size_t c = field.begin; c < field.end; ++c) {
-      const int code = Code(w[c], inverse, field.half);
-      std::uint16_t& word = words[c - field.begin];
-      word = static_cast<std::uint16_t>(
-          word | static_cast<unsigned>(code) << field.shift);
-      // A step of 24 bits times a number of 7: exact in double.
-      residual[c] -= step * ((first + 2 * code) * (field.spacing / 2));
+      codes[c] = Code(w[c], inverse, half);
     }
+    // A step of 24 bits times a number of 7: exact in double.
+    const double spacing = step * field.spacing;
+    const double lowest = spacing * (0.5 - half);
+    for (std::size_t c = field.begin; c < field.end; ++c) {
+      residual[c] -= lowest + spacing * codes[c];
+    }
+  }
+  const std::size_t size = kernels::ScreenWords(cols);
+  for (std::size_t i = 0; i < size; ++i) {
+    words[i] = static_cast<std::uint16_t>(
+        static_cast<int>(codes[i]) | static_cast<int>(codes[size + i]) << 5 |
+        static_cast<int>(codes[2 * size + i]) << 10);
   }
 }
 
 // The fine codes of what the first left; takes what they mean from it.
-void FineCodes(std::size_t cols, float step, std::uint16_t* words,
-               double* residual) {
+void FineCodes(std::size_t cols, float step, RowScratch& scratch,
+               std::uint16_t* words) {
+  float* codes = scratch.codes.data();
+  double* residual = scratch.residual.data();
+  const float inverse = step > 0 ? 1 / step : 0;
+  const double spacing = step;
+  for (std::size_t c = 0; c < cols; ++c) {
+    codes[c] = Code(static_cast<float>(residual[c]), inverse, 2);
+    residual[c] -= spacing * (codes[c] - 1.5);
+  }
   const std::size_t size = kernels::FineWords(cols);
   std::fill_n(words, size, std::uint16_t{0});
-  const float inverse = step > 0 ? 1 / step : 0;
-  for (std::size_t c = 0; c < cols; ++c) {
-    const int code = Code(static_cast<float>(residual[c]), inverse, 2);
-    std::uint16_t& word = words[c % size];
-    word = static_cast<std::uint16_t>(
-        word | static_cast<unsigned>(code) << (2 * (c / size)));
-    residual[c] -= step * (code - 1.5);
+  for (std::size_t j = 0; j < 8; ++j) {
+    for (std::size_t i = 0; i < size; ++i) {
+      words[i] = static_cast<std::uint16_t>(
+          words[i] | static_cast<int>(codes[j * size + i]) << (2 * j));
+    }
   }
 }
 
-// One row: codes, step and lengths.  `residual` [cols] is scratch.
-void ScreenRow(const float* w, std::size_t row, double* residual,
-               ScreenRows& screen) {
+// The row in scratch.weights: codes, step and lengths.
+void ScreenRow(std::size_t row, RowScratch& scratch, ScreenRows& screen) {
   const std::size_t cols = screen.cols;
-  const float step = ChooseStep(w, cols);
-  std::copy(w, w + cols, residual);
-  const double norm = std::sqrt(SquaredLength(residual, cols));
-  FirstCodes(w, cols, step,
-             screen.words.data() + row * kernels::ScreenWords(cols), residual);
-  const double first = std::sqrt(SquaredLength(residual, cols));
-  FineCodes(cols, step,
-            screen.fine_words.data() + row * kernels::FineWords(cols),
-            residual);
-  const double fine = std::sqrt(SquaredLength(residual, cols));
+  const float step = ChooseStep(scratch.weights.data(), cols);
+  std::copy(scratch.weights.begin(), scratch.weights.end(),
+            scratch.residual.begin());
+  const double norm = Length(scratch.residual.data(), cols);
+  FirstCodes(cols, step, scratch,
+             screen.words.data() + row * kernels::ScreenWords(cols));
+  const double first = Length(scratch.residual.data(), cols);
+  FineCodes(cols, step, scratch,
+            screen.fine_words.data() + row * kernels::FineWords(cols));
+  const double fine = Length(scratch.residual.data(), cols);
   screen.steps.data()[row] = step;
   screen.norms.data()[row] = RoundUp(norm);
   screen.residuals.data()[row] = RoundUp(first);
@@ -166,15 +196,12 @@ ScreenRows MakeScreen(const kernels::DenseView& w, Team& team) {
   screen.residuals = AlignedBuffer<float>(w.rows);
   screen.fine_residuals = AlignedBuffer<float>(w.rows);
   screen.norms = AlignedBuffer<float>(w.rows);
-  AlignedBuffer<float> floats(team.size() * w.cols);
-  AlignedBuffer<double> residuals(team.size() * w.cols);
+  std::vector<RowScratch> scratch(team.size(), RowScratch(w.cols));
   ParallelFor(team, w.rows, kGrain,
               [&](std::size_t begin, std::size_t end, std::size_t thread) {
-                float* row = floats.data() + thread * w.cols;
                 for (std::size_t r = begin; r < end; ++r) {
-                  kernels::DenseRow(w, r, row);
-                  ScreenRow(row, r, residuals.data() + thread * w.cols,
-                            screen);
+                  kernels::DenseRow(w, r, scratch[thread].weights.data());
+                  ScreenRow(r, scratch[thread], screen);
                 }
               });
   screen.longest =
