@@ -28,7 +28,7 @@ float RoundUp(double value) {
 float Code(float w, float inverse_width, float half) {
   const float position = w * inverse_width + half;
   const float most = 2 * half - 1;
-  const float inside = position < 0 ? 0 : position > most ? most : position;
+  const float inside = std::min(std::max(position, 0.0F), most);
   return static_cast<float>(static_cast<int>(inside));
 }
 
@@ -46,16 +46,20 @@ std::array<Field, 3> Fields(std::size_t cols) {
   return {{{0, one, 16, 4}, {one, two, 16, 4}, {two, cols, 32, 2}}};
 }
 
-// The sum of term(c) for c in [begin, end): eight sums side by side, of which
-// compilers make vectors.
+// The sum of term(c) for c in [begin, end), by way of a block of terms: of the
+// loop over them, and of that over eight sums, compilers make vectors.
 template <class T, class Term>
 T Sum(std::size_t begin, std::size_t end, const Term& term) {
+  std::array<T, 64> terms;
   std::array<T, 8> sums{};
-  std::size_t c = begin;
-  for (; c + sums.size() <= end; c += sums.size()) {
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += term(c + i);
+  for (; begin < end; begin += terms.size()) {
+    const std::size_t count = std::min(terms.size(), end - begin);
+    for (std::size_t i = 0; i < count; ++i) terms[i] = term(begin + i);
+    std::fill(terms.begin() + count, terms.end(), T{0});
+    for (std::size_t i = 0; i < terms.size(); i += sums.size()) {
+      for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += terms[i + j];
+    }
   }
-  for (; c < end; ++c) sums[0] += term(c);
   return std::accumulate(sums.begin(), sums.end(), T{0});
 }
 
@@ -96,7 +100,7 @@ float ChooseStep(const float* w, std::size_t cols) {
   for (const float reach : {1.0F, 0.92F, 0.84F, 0.75F, 0.6F, 0.45F}) {
     const float step = largest / 64 * reach;
     const float distance = Distance(w, cols, step);
-    // Beyond its best reach a row only gets worse.
+    // Mostly a row gets only worse beyond its best reach.
     if (!(distance < best)) break;
     best = distance;
     best_step = step;
@@ -149,17 +153,20 @@ void FineCodes(std::size_t cols, float step, RowScratch& scratch,
   double* residual = scratch.residual.data();
   const float inverse = step > 0 ? 1 / step : 0;
   const double spacing = step;
+  // Floats first, apart: the loop over codes is one of vectors only if it reads
+  // what it writes.
+  std::copy(residual, residual + cols, codes);
+  for (std::size_t c = 0; c < cols; ++c) codes[c] = Code(codes[c], inverse, 2);
   for (std::size_t c = 0; c < cols; ++c) {
-    codes[c] = Code(static_cast<float>(residual[c]), inverse, 2);
     residual[c] -= spacing * (codes[c] - 1.5);
   }
   const std::size_t size = kernels::FineWords(cols);
-  std::fill_n(words, size, std::uint16_t{0});
-  for (std::size_t j = 0; j < 8; ++j) {
-    for (std::size_t i = 0; i < size; ++i) {
-      words[i] = static_cast<std::uint16_t>(
-          words[i] | static_cast<int>(codes[j * size + i]) << (2 * j));
+  for (std::size_t i = 0; i < size; ++i) {
+    int word = 0;
+    for (std::size_t j = 0; j < 8; ++j) {
+      word |= static_cast<int>(codes[j * size + i]) << (2 * j);
     }
+    words[i] = static_cast<std::uint16_t>(word);
   }
 }
 
