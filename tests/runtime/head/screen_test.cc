@@ -114,6 +114,51 @@ TEST_F(ScreenTest, TheBoundIsReachedAndHolds) {
   }
 }
 
+// Column c of a screened row as its codes say it, without and with the fine one.
+struct Meaning {
+  double first;
+  double fine;
+};
+Meaning MeaningOf(const ScreenRows& screen, std::size_t row, std::size_t c) {
+  const std::size_t words = kernels::ScreenWords(screen.cols);
+  const std::size_t fine_words = kernels::FineWords(screen.cols);
+  const std::size_t field = c / words;
+  const int code = screen.words.data()[row * words + c % words] >> (5 * field) &
+                   (field == 2 ? 63 : 31);
+  const int fine = screen.fine_words.data()[row * fine_words + c % fine_words] >>
+                       (2 * (c / fine_words)) & 3;
+  const double step = screen.steps.data()[row];
+  const double first = step * (field == 2 ? 2 * code - 63 : 4 * code - 62);
+  return {first, first + step * (fine - 1.5)};
+}
+
+TEST_F(ScreenTest, TheLengthsAreThoseOfWhatTheCodesLeave) {
+  for (const std::size_t cols : {33U, 200U, 768U}) {
+    for (const HeadCase& head_case : HeadCases()) {
+      const StoredHead head =
+          MakeHeadCase(head_case, DenseType::kF32, 40, cols, 8);
+      const ScreenRows screen = MakeScreen(head.View(), team_);
+      for (std::size_t r = 0; r < head.rows(); ++r) {
+        double first = 0;
+        double fine = 0;
+        const std::vector<float> w = head.Row(r);
+        for (std::size_t c = 0; c < cols; ++c) {
+          const Meaning meaning = MeaningOf(screen, r, c);
+          first += std::pow(w[c] - meaning.first, 2);
+          fine += std::pow(w[c] - meaning.fine, 2);
+        }
+        first = std::sqrt(first);
+        fine = std::sqrt(fine);
+        ASSERT_GE(screen.residuals.data()[r], first) << head_case.name;
+        ASSERT_LE(screen.residuals.data()[r], first * (1 + 1e-6) + 1e-44);
+        ASSERT_GE(screen.fine_residuals.data()[r], fine) << head_case.name;
+        ASSERT_LE(screen.fine_residuals.data()[r],
+                  fine * (1 + 1e-6) + first * 2e-6 + 1e-44);
+      }
+    }
+  }
+}
+
 // What the prices in head/README.md rest on.
 TEST_F(ScreenTest, RowsOfNormalNumbersAreMetWithinATwentieth) {
   const StoredHead head =
