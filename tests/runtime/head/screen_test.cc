@@ -183,6 +183,38 @@ TEST_F(ScreenTest, AScreenReadsAThirdOfTheBytesOfF16) {
   EXPECT_EQ(ScreenRows::Bytes(128256, 2560), 128256U * (1728 + 640 + 16));
 }
 
+// The parts of the bound that a row's residual mostly hides.
+TEST_F(ScreenTest, TheFactorsCoverTheInputAndTheRoundingOfTheLogit) {
+  const std::size_t cols = 768;
+  const ScreenRows screen = MakeScreen(
+      MakeHeadCase(HeadCases().front(), DenseType::kF16, 4, cols, 9).View(),
+      team_);
+  AlignedBuffer<std::int16_t> q(kernels::ScreenInputSize(cols));
+  for (const auto& [name, x] : Inputs(cols, 10)) {
+    const auto input = PrepareScreenInput(screen, x.data(), q.data());
+    ASSERT_TRUE(input) << name;
+    std::int32_t sum = 0;
+    double norm = 0;
+    double error = 0;
+    for (std::size_t c = 0; c < cols; ++c) {
+      sum += q.data()[c];
+      norm += double{x[c]} * x[c];
+      error += std::pow(x[c] - double{input->scale} * q.data()[c], 2);
+    }
+    norm = std::sqrt(norm);
+    error = std::sqrt(error);
+    const double rounding = static_cast<double>(cols) * 0x1.0p-24 * norm;
+    EXPECT_EQ(input->sum, sum);
+    EXPECT_GE(input->residual_factor, norm + error) << name;
+    EXPECT_LE(input->residual_factor, (norm + error) * (1 + 1e-5) + 1e-44);
+    EXPECT_GE(input->norm_factor, error + rounding) << name;
+    EXPECT_LE(input->norm_factor,
+              (error + rounding + 1e-5 * norm) * 1.01 + 1e-44);
+    EXPECT_GT(input->slack, 1e-36F);
+    EXPECT_LT(input->slack, 1e-32F);
+  }
+}
+
 TEST_F(ScreenTest, InputsWithoutABoundAreToldApart) {
   const std::size_t cols = 96;
   const StoredHead head =
