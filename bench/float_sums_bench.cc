@@ -114,12 +114,22 @@ void MatMul(benchmark::State& state, const std::string& target) {
       AlignedBytes(kernels::MatMulScratchBytes(shape.rows) + 1);
   std::vector<std::int32_t> sums(shape.tokens * shape.rows);
   const std::size_t tile = kernels::TokenTile();
+  std::vector<Line> packed =
+      AlignedBytes(kernels::PackedTokensBytes(shape.cols, tile));
+  auto* columns = reinterpret_cast<std::int8_t*>(packed.front().bytes);
   while (state.KeepRunning()) {
     for (std::size_t t = 0; t < shape.tokens; t += tile) {
+      const std::size_t some = std::min(tile, shape.tokens - t);
+      kernels::PackTokens({.x = &x[t * shape.cols],
+                           .x_stride = shape.cols,
+                           .tokens = some,
+                           .cols = shape.cols,
+                           .col_begin = 0,
+                           .col_end = packing::PaddedCols(shape.cols)},
+                          columns);
       kernels::MatMul(weights.View(),
-                      {.x = &x[t * shape.cols],
-                       .x_stride = shape.cols,
-                       .tokens = std::min(tile, shape.tokens - t),
+                      {.packed = columns,
+                       .tokens = some,
                        .row_begin = 0,
                        .row_end = shape.rows,
                        .col_begin = 0,

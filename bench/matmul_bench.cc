@@ -25,12 +25,22 @@ void MatMul(benchmark::State& state, const std::string& target) {
   std::vector<Line> scratch = AlignedBytes(kernels::MatMulScratchBytes(rows));
   std::vector<std::int32_t> sums(tokens * rows);
   const std::size_t tile = kernels::TokenTile();
+  std::vector<Line> packed =
+      AlignedBytes(kernels::PackedTokensBytes(cols, tile));
+  auto* columns = reinterpret_cast<std::int8_t*>(packed.front().bytes);
   while (state.KeepRunning()) {
     for (std::size_t t = 0; t < tokens; t += tile) {
+      const std::size_t some = std::min(tile, tokens - t);
+      kernels::PackTokens({.x = &x[t * cols],
+                           .x_stride = cols,
+                           .tokens = some,
+                           .cols = cols,
+                           .col_begin = 0,
+                           .col_end = packing::PaddedCols(cols)},
+                          columns);
       kernels::MatMul(weights.View(),
-                      {.x = &x[t * cols],
-                       .x_stride = cols,
-                       .tokens = std::min(tile, tokens - t),
+                      {.packed = columns,
+                       .tokens = some,
                        .row_begin = 0,
                        .row_end = rows,
                        .col_begin = 0,
@@ -53,10 +63,14 @@ int main(int argc, char** argv) {
   for (const std::string& target : tern::kernels::SupportedTargets()) {
     benchmark::RegisterBenchmark(("MatMul/" + target).c_str(),
                                  tern::bench::MatMul, target)
-        ->Args({6912, 2560, 128})
+        ->Args({6912, 2560, 256})
+        ->Args({2560, 6912, 256})
+        ->Args({2560, 2560, 256})
+        ->Args({6912, 2560, 32})
+        ->Args({2560, 6912, 32})
         ->Args({6912, 2560, 16})
-        ->Args({2560, 6912, 128})
-        ->Args({640, 2560, 128})
+        ->Args({6912, 2560, 10})
+        ->Args({6912, 2560, 8})
         ->Unit(benchmark::kMillisecond);
   }
   benchmark::RunSpecifiedBenchmarks();

@@ -12,16 +12,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-namespace tern::packing {
+#include "packing/transpose.h"
 
-// Words are loaded with memcpy: byte 0 of memory must be the low byte.
-static_assert(std::endian::native == std::endian::little,
-              "tern's readers assume a little-endian machine");
+namespace tern::packing {
 
 inline constexpr std::size_t kInterleavedBytes = 32;  // 128 codes
 inline constexpr std::uint8_t kZeroCodes = 0x55;      // four codes 1
@@ -29,14 +26,6 @@ inline constexpr std::uint64_t kZeroCodes8 = 0x5555555555555555U;
 
 // Codes of run s in canonical order: word s, byte p / 4, bits 2 * (p % 4).
 using Runs = std::array<std::uint64_t, 4>;
-
-// Exchanges the bits of `high` under mask with those of `low` above them.
-inline void ExchangeBits(std::uint64_t& low, std::uint64_t& high, int shift,
-                         std::uint64_t mask) {
-  const std::uint64_t difference = ((low >> shift) ^ high) & mask;
-  high ^= difference;
-  low ^= difference << shift;
-}
 
 // In each half of the word, slot s of byte t <-> slot t of byte s.
 inline std::uint64_t TransposeSlots(std::uint64_t word) {

@@ -1,28 +1,13 @@
 #include "packing/tiles.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "packing/interleave.h"
+#include "packing/transpose.h"
 
 namespace tern::packing {
 namespace {
-
-using Square = std::array<std::uint64_t, 8>;  // 8 x 8 bytes, a row a word
-
-void TransposeSquare(Square& square) {
-  constexpr std::array<std::uint64_t, 3> kMasks = {
-      0x00ff00ff00ff00ffU, 0x0000ffff0000ffffU, 0x00000000ffffffffU};
-  for (std::size_t step = 0; step < 3; ++step) {
-    const std::size_t distance = std::size_t{1} << step;
-    for (std::size_t i = 0; i < 8; ++i) {
-      if ((i & distance) != 0) continue;
-      ExchangeBits(square[i], square[i + distance],
-                   static_cast<int>(8 * distance), kMasks[step]);
-    }
-  }
-}
 
 // 8 bytes of a row from byte `begin`; beyond the row's end, zeros (code 1).
 std::uint64_t LoadCodes(const TernaryMatrix& matrix, std::size_t row,

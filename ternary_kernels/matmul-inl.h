@@ -27,7 +27,8 @@ namespace {  // other kernels use the same short names
 
 #if TERN_PLAIN_TARGET
 
-HWY_NOINLINE inline size_t TokenTileOnTarget() { return 16; }
+inline constexpr size_t kMaxTokens = 16;
+
 // Never: MatVec's tables save more here.
 HWY_NOINLINE inline size_t MinTokensOnTarget() {
   return std::numeric_limits<size_t>::max();
@@ -38,47 +39,54 @@ HWY_NOINLINE inline void MatMulOnTarget(const TernaryView& w,
                                         const MatMulArgs& args,
                                         void* /*scratch*/) {
   for (size_t t = 0; t < args.tokens; ++t) {
-    reference::MatVec(w, args.x + t * args.x_stride, args.row_begin,
-                      args.row_end, args.col_begin, args.col_end,
-                      args.sums + t * args.sums_stride);
+    int32_t* sums = args.sums + t * args.sums_stride;
+    for (size_t r = args.row_begin; r < args.row_end; ++r) {
+      int32_t sum = 0;
+      for (size_t c = args.col_begin; c < args.col_end; ++c) {
+        const unsigned code = packing::TileCode(w.tiles, w.cols, r, c);
+        const int8_t x = args.packed[c * kMaxTokens + t];
+        sum += code == 2 ? x : code == 0 ? -x : 0;
+      }
+      sums[r] = sum;
+    }
   }
 }
 
 #else  // !TERN_PLAIN_TARGET
 
-// A table has a slot for every tile byte up to 0xAA = (2, 2, 2, 2); a slot
-// holds one sum of each token.
-inline constexpr size_t kSlots = 0xAA + 1;
-// A pass adds the tables of this many tiles.  81 of the 171 slots are used, so
-// 8 tables of 16 tokens touch 27 KiB of a first-level cache.
+// A table has a slot for each of the sums of four columns; a slot holds that
+// sum of each token.
+inline constexpr size_t kSlots = 81;
+// A pass adds the tables of this many tiles: as many as a row's codes fill one
+// 64-bit word, so that one load serves them all.  On Zen 4 loads are the limit:
+// a load of 512 bits takes as long as two others, and codes loaded byte by byte
+// made the kernel 1.2 times slower.
 inline constexpr size_t kPassTiles = 8;
-// 64 tiles of at most 4 * 127 are 32512: int16 sums are exact so far.
-inline constexpr size_t kFlushTiles = 64;
-// Rows that share the building of a table; their int16 sums (128 KiB for 16
-// tokens) stay in a second-level cache.
-inline constexpr size_t kBlockRows = 4096;
+// Rows that share the building of a table.  Their int16 sums (288 KiB for 32
+// tokens) should stay in a second-level cache; callers take fewer rows on
+// machines with a small one.
+inline constexpr size_t kBlockRows = 4608;
 
 inline constexpr size_t kMaxTokens =
-    hn::MaxLanes(hn::CappedTag<int16_t, 32>()) == 32 ? 32 : 16;
+    hn::MaxLanes(hn::ScalableTag<int16_t>()) == 8 ? 16 : 32;
 
-// 16 tokens fill one 256-bit or two 128-bit vectors, 32 one 512-bit vector.
+// The tokens of a tile lie side by side in one or two vectors.
 template <size_t kTokens>
 struct TokenTileOf {
   using D16 = hn::CappedTag<int16_t, kTokens>;
   using D32 = hn::RepartitionToWide<D16>;
+  using D8 = hn::Rebind<int8_t, D16>;
   using V16 = hn::Vec<D16>;
   static constexpr size_t kLanes = hn::MaxLanes(D16());
   static constexpr size_t kVectors = kTokens / kLanes;
-  // Tables of 16 tokens lie 48 lanes further apart than they must, so that no
-  // set of a 64-set cache gets more than 8 of the used lines (10 otherwise).
-  static constexpr size_t kTableLanes =
-      kSlots * kTokens + (kTokens == 16 ? 48 : 0);
+  static constexpr size_t kSlotBytes = kTokens * sizeof(int16_t);
+  static constexpr size_t kTableLanes = kSlots * kTokens;
   static constexpr size_t kTablesBytes =
       hwy::RoundUpTo(kPassTiles * kTableLanes * sizeof(int16_t), 64);
 };
 
 struct Scratch {
-  int16_t* tables;  // [kPassTiles][kTableLanes]
+  int16_t* tables;  // [kPassTiles][kSlots][kTokens]
   int16_t* sums16;  // [rows of a block][kTokens]
   int32_t* sums32;  // [rows of a block][kTokens]
 };
@@ -86,10 +94,10 @@ struct Scratch {
 inline size_t BlockRows(size_t rows) {
   return std::min(packing::PaddedRows(rows), kBlockRows);
 }
-HWY_NOINLINE inline size_t TokenTileOnTarget() { return kMaxTokens; }
-// Measured with 6912 x 2560, one thread: 7.2 (SSE4), 9.0 (AVX2), 9.8 (AVX3).
+// Measured with 6912 x 2560, one thread, in the caches: 6.8 (SSE4), 8.4 (AVX2),
+// 9.5 (AVX3).
 HWY_NOINLINE inline size_t MinTokensOnTarget() {
-  return hn::MaxLanes(hn::ScalableTag<int16_t>()) == 8 ? 8 : 10;
+  return kMaxTokens == 16 ? 7 : 9;
 }
 HWY_NOINLINE inline size_t ScratchBytesOnTarget(size_t rows) {
   return TokenTileOf<kMaxTokens>::kTablesBytes +
@@ -105,86 +113,214 @@ inline Scratch Carve(void* scratch, size_t rows) {
           reinterpret_cast<int32_t*>(sums32)};
 }
 
-// columns[column of the tile][token] = x, 0 beyond the last token and column.
-template <size_t kTokens>
-inline void LoadColumns(const MatMulArgs& args, size_t col,
-                        int16_t* HWY_RESTRICT columns) {
-  std::fill(columns, columns + packing::kTileCols * kTokens, int16_t{0});
-  const size_t cols = std::min(packing::kTileCols, args.col_end - col);
-  for (size_t t = 0; t < args.tokens; ++t) {
-    const int8_t* x = args.x + t * args.x_stride + col;
-    for (size_t c = 0; c < cols; ++c) {
-      columns[c * kTokens + t] = x[c];
-    }
-  }
-}
-
-// table[d0 + 4 d1 + 16 d2 + 64 d3] = (d0 - 1) x0 + ... + (d3 - 1) x3 for all
+// table[d0 + 3 d1 + 9 d2 + 27 d3] = (d0 - 1) x0 + ... + (d3 - 1) x3 for all
 // digits in 0..2 and the tokens of one vector: each from another by one
-// addition.
+// addition.  Adds to `most` how far from zero the sums can be.
 template <size_t kTokens>
-HWY_INLINE void BuildTable(const int16_t* HWY_RESTRICT columns,
-                           int16_t* HWY_RESTRICT table) {
+HWY_INLINE void BuildTable(const int8_t* HWY_RESTRICT columns,
+                           int16_t* HWY_RESTRICT table,
+                           typename TokenTileOf<kTokens>::V16* most) {
   using Tile = TokenTileOf<kTokens>;
   const typename Tile::D16 d;
-  const auto x0 = hn::Load(d, columns);
-  const auto x1 = hn::Load(d, columns + kTokens);
-  const auto x2 = hn::Load(d, columns + 2 * kTokens);
-  const auto x3 = hn::Load(d, columns + 3 * kTokens);
+  const typename Tile::D8 d8;
+  const auto x0 = hn::PromoteTo(d, hn::Load(d8, columns));
+  const auto x1 = hn::PromoteTo(d, hn::Load(d8, columns + kTokens));
+  const auto x2 = hn::PromoteTo(d, hn::Load(d8, columns + 2 * kTokens));
+  const auto x3 = hn::PromoteTo(d, hn::Load(d8, columns + 3 * kTokens));
+  const auto reach = hn::Add(hn::Add(hn::Abs(x0), hn::Abs(x1)),
+                             hn::Add(hn::Abs(x2), hn::Abs(x3)));
+  *most = hn::Add(*most, reach);
   auto sum3 = hn::Sub(hn::Zero(d), x3);
   for (size_t d3 = 0; d3 < 3; ++d3, sum3 = hn::Add(sum3, x3)) {
     auto sum2 = hn::Sub(sum3, x2);
     for (size_t d2 = 0; d2 < 3; ++d2, sum2 = hn::Add(sum2, x2)) {
       auto sum1 = hn::Sub(sum2, x1);
       for (size_t d1 = 0; d1 < 3; ++d1, sum1 = hn::Add(sum1, x1)) {
-        int16_t* slot = table + (64 * d3 + 16 * d2 + 4 * d1) * kTokens;
-        hn::Store(hn::Sub(sum1, x0), d, slot);
-        hn::Store(sum1, d, slot + kTokens);
-        hn::Store(hn::Add(sum1, x0), d, slot + 2 * kTokens);
+        hn::Store(hn::Sub(sum1, x0), d, table);
+        hn::Store(sum1, d, table + kTokens);
+        hn::Store(hn::Add(sum1, x0), d, table + 2 * kTokens);
+        table += 3 * kTokens;
       }
     }
   }
 }
 
+// How far from zero the sum of each token can be, by the activations that went
+// into it: when it could leave int16 the sums are flushed, after 64 tiles of
+// activations +-127 and hardly ever for those of a real model.
+template <size_t kTokens>
+struct Reach {
+  using Tile = TokenTileOf<kTokens>;
+  typename Tile::V16 most[Tile::kVectors];
+
+  HWY_INLINE Reach() {
+    for (auto& m : most) m = hn::Zero(typename Tile::D16());
+  }
+  // Adds that of another pass; false, and nothing but that of the other pass is
+  // left, if a sum might not fit.
+  HWY_INLINE bool Add(const Reach& pass) {
+    const typename Tile::D16 d;
+    bool fits = true;
+    for (size_t v = 0; v < Tile::kVectors; ++v) {
+      most[v] = hn::SaturatedAdd(most[v], pass.most[v]);
+      fits = fits && hn::AllTrue(d, hn::Lt(most[v], hn::Set(d, 32767)));
+    }
+    if (!fits) *this = pass;
+    return fits;
+  }
+};
+
+// The tables of tiles [group, group + tiles) and, for the rest of the pass,
+// tables whose sums are zero.
 template <size_t kTokens>
 inline void BuildTables(const MatMulArgs& args, size_t group, size_t tiles,
-                        int16_t* HWY_RESTRICT tables) {
+                        int16_t* HWY_RESTRICT tables, Reach<kTokens>* reach) {
   using Tile = TokenTileOf<kTokens>;
-  HWY_ALIGN int16_t columns[packing::kTileCols * kTokens];
   for (size_t t = 0; t < tiles; ++t, tables += Tile::kTableLanes) {
-    LoadColumns<kTokens>(args, (group + t) * packing::kTileCols, columns);
-    for (size_t lane = 0; lane < kTokens; lane += Tile::kLanes) {
-      BuildTable<kTokens>(columns + lane, tables + lane);
+    const int8_t* columns =
+        args.packed + (group + t) * packing::kTileCols * kTokens;
+    for (size_t v = 0; v < Tile::kVectors; ++v) {
+      BuildTable<kTokens>(columns + v * Tile::kLanes, tables + v * Tile::kLanes,
+                          &reach->most[v]);
+    }
+  }
+  std::fill(tables, tables + (kPassTiles - tiles) * Tile::kTableLanes,
+            int16_t{0});
+}
+
+using D8 = hn::CappedTag<uint8_t, packing::kTileBytes>;
+using V8 = hn::Vec<D8>;
+inline constexpr size_t kLanes8 = hn::MaxLanes(D8());
+
+// d0 + 4 d1 + 16 d2 + 64 d3 -> d0 + 3 d1 + 9 d2 + 27 d3 in each byte: 81 slots
+// in a row take half the cache lines of 171.
+HWY_INLINE V8 SlotOf(V8 codes) {
+  const D8 d;
+  alignas(16) static constexpr uint8_t kLow[16] = {0, 1, 2, 0, 3, 4, 5, 0,
+                                                   6, 7, 8, 0, 0, 0, 0, 0};
+  alignas(16) static constexpr uint8_t kHigh[16] = {
+      0, 9, 18, 0, 27, 36, 45, 0, 54, 63, 72, 0, 0, 0, 0, 0};
+  const V8 low = hn::And(codes, hn::Set(d, 15));
+  const V8 high = hn::ShiftRight<4>(codes);
+  return hn::Add(hn::TableLookupBytes(hn::LoadDup128(d, kLow), low),
+                 hn::TableLookupBytes(hn::LoadDup128(d, kHigh), high));
+}
+
+// Bytes of two vectors, alternating, in each 128-bit block: words of D's size.
+template <class D>
+HWY_INLINE void Interleave(D d, V8 a, V8 b, V8* low, V8* high) {
+  const D8 d8;
+  const auto x = hn::BitCast(d, a);
+  const auto y = hn::BitCast(d, b);
+  *low = hn::BitCast(d8, hn::InterleaveLower(d, x, y));
+  *high = hn::BitCast(d8, hn::InterleaveUpper(d, x, y));
+}
+
+// The slots of one row and pass, tile t in byte t, for the rows of a strip of
+// `tiles` tiles.  Each block of 16 rows (128 bits of a vector) gives two words
+// to each of the eight vectors that are stored: words [64 / kLanes8][8][kLanes8
+// / 16][2] of rows [64 / kLanes8][kLanes8 / 16][8][2].
+HWY_INLINE void GatherSlots(const uint8_t* HWY_RESTRICT codes, size_t tiles,
+                            uint64_t* HWY_RESTRICT words) {
+  const D8 d;
+  const hn::Repartition<uint16_t, D8> d16;
+  const hn::Repartition<uint32_t, D8> d32;
+  for (size_t at = 0; at < packing::kTileRows; at += kLanes8) {
+    V8 slots[kPassTiles];
+    for (size_t t = 0; t < kPassTiles; ++t) {
+      slots[t] = t < tiles
+                     ? SlotOf(hn::Load(d, codes + t * packing::kTileBytes + at))
+                     : hn::Zero(d);
+    }
+    // A transposition of 8 x 8 bytes: pairs of tiles, fours, eights.
+    V8 pairs[2][4];  // rows 0..7 and 8..15 of each block, tiles 2i and 2i + 1
+    for (size_t i = 0; i < 4; ++i) {
+      Interleave(d, slots[2 * i], slots[2 * i + 1], &pairs[0][i], &pairs[1][i]);
+    }
+    for (size_t h = 0; h < 2; ++h) {
+      V8 fours[2][2];  // [rows 0..3 or 4..7 of those][tiles 0..3 or 4..7]
+      Interleave(d16, pairs[h][0], pairs[h][1], &fours[0][0], &fours[1][0]);
+      Interleave(d16, pairs[h][2], pairs[h][3], &fours[0][1], &fours[1][1]);
+      for (size_t f = 0; f < 2; ++f, words += 2 * kLanes8 / 8) {
+        V8 low;
+        V8 high;
+        Interleave(d32, fours[f][0], fours[f][1], &low, &high);
+        hn::Store(hn::BitCast(hn::Repartition<uint64_t, D8>(), low),
+                  hn::Repartition<uint64_t, D8>(), words);
+        hn::Store(hn::BitCast(hn::Repartition<uint64_t, D8>(), high),
+                  hn::Repartition<uint64_t, D8>(), words + kLanes8 / 8);
+      }
     }
   }
 }
 
-// sums[row][token] += tables[tile][code(row, tile)][token] for the strips of 64
-// rows that lie `strip_bytes` apart.
-template <size_t kTokens, size_t kTiles>
-HWY_INLINE void AddTables(const uint8_t* HWY_RESTRICT codes, size_t strip_bytes,
-                          size_t strips, const int16_t* HWY_RESTRICT tables,
-                          int16_t* HWY_RESTRICT sums) {
+// The byte offset in a table of the slot in byte kByte.
+template <size_t kTokens, size_t kByte>
+HWY_INLINE size_t SlotOffset(uint64_t word) {
+  constexpr size_t kSlotBytes = TokenTileOf<kTokens>::kSlotBytes;
+  constexpr int kShift = kSlotBytes == 64 ? 6 : 5;
+  static_assert(size_t{1} << kShift == kSlotBytes);
+  constexpr uint64_t kMask = uint64_t{0xff} << kShift;
+  if constexpr (kByte == 0) {
+    return static_cast<size_t>((word << kShift) & kMask);
+  } else {
+    return static_cast<size_t>((word >> (8 * kByte - kShift)) & kMask);
+  }
+}
+
+// sum[vector] += the slot of byte kByte of the word, and of those after it.
+template <size_t kTokens, size_t kByte = 0>
+HWY_INLINE void AddSlots(const int16_t* HWY_RESTRICT tables, uint64_t word,
+                         typename TokenTileOf<kTokens>::V16* sum) {
+  if constexpr (kByte < kPassTiles) {
+    using Tile = TokenTileOf<kTokens>;
+    const int16_t* slot = tables + kByte * Tile::kTableLanes +
+                          SlotOffset<kTokens, kByte>(word) / sizeof(int16_t);
+    for (size_t v = 0; v < Tile::kVectors; ++v) {
+      sum[v] = hn::Add(sum[v],
+                       hn::Load(typename Tile::D16(), slot + v * Tile::kLanes));
+    }
+    AddSlots<kTokens, kByte + 1>(tables, word, sum);
+  }
+}
+
+// sums[token] += the slots of a row.
+template <size_t kTokens>
+HWY_INLINE void AddRow(const int16_t* HWY_RESTRICT tables, uint64_t word,
+                       int16_t* HWY_RESTRICT sums) {
   using Tile = TokenTileOf<kTokens>;
   const typename Tile::D16 d;
+  typename Tile::V16 sum[Tile::kVectors];
+  for (size_t v = 0; v < Tile::kVectors; ++v) {
+    sum[v] = hn::Load(d, sums + v * Tile::kLanes);
+  }
+  AddSlots<kTokens>(tables, word, sum);
+  for (size_t v = 0; v < Tile::kVectors; ++v) {
+    hn::Store(sum[v], d, sums + v * Tile::kLanes);
+  }
+}
+
+// sums[row][token] += tables[tile][slot(row, tile)][token] for the strips of 64
+// rows that lie `strip_bytes` apart.
+template <size_t kTokens>
+HWY_INLINE void AddTables(const uint8_t* HWY_RESTRICT codes, size_t tiles,
+                          size_t strip_bytes, size_t strips,
+                          const int16_t* HWY_RESTRICT tables,
+                          int16_t* HWY_RESTRICT sums) {
+  constexpr size_t kWords = kLanes8 / 8;  // in a vector
+  HWY_ALIGN uint64_t words[packing::kTileRows];
   for (size_t s = 0; s < strips; ++s, codes += strip_bytes) {
-    for (size_t t = 0; t < kTiles; ++t) {
+    for (size_t t = 0; t < kPassTiles; ++t) {
       hwy::Prefetch(codes + strip_bytes + t * packing::kTileBytes);
     }
-    for (size_t r = 0; r < packing::kTileRows; ++r, sums += kTokens) {
-      typename Tile::V16 sum[Tile::kVectors];
-      for (size_t v = 0; v < Tile::kVectors; ++v) {
-        sum[v] = hn::Load(d, sums + v * Tile::kLanes);
-      }
-      for (size_t t = 0; t < kTiles; ++t) {
-        const int16_t* slot = tables + t * Tile::kTableLanes +
-                              codes[t * packing::kTileBytes + r] * kTokens;
-        for (size_t v = 0; v < Tile::kVectors; ++v) {
-          sum[v] = hn::Add(sum[v], hn::Load(d, slot + v * Tile::kLanes));
+    GatherSlots(codes, tiles, words);
+    for (size_t v = 0; v < packing::kTileRows; v += 8 * kWords) {
+      for (size_t b = v; b < v + kWords; b += 2) {
+        for (size_t i = b; i < b + 8 * kWords; i += kWords) {
+          AddRow<kTokens>(tables, words[i], sums);
+          AddRow<kTokens>(tables, words[i + 1], sums + kTokens);
+          sums += 2 * kTokens;
         }
-      }
-      for (size_t v = 0; v < Tile::kVectors; ++v) {
-        hn::Store(sum[v], d, sums + v * Tile::kLanes);
       }
     }
   }
@@ -211,26 +347,63 @@ inline void SumBlock(const MatMulArgs& args, const uint8_t* codes,
   std::fill(scratch.sums16, scratch.sums16 + rows * kTokens, int16_t{0});
   std::fill(scratch.sums32, scratch.sums32 + rows * kTokens, 0);
   const size_t end = hwy::DivCeil(args.col_end, packing::kTileCols);
-  size_t pending = 0;  // tiles in sums16
-  size_t tiles = 0;
-  for (size_t g = args.col_begin / packing::kTileCols; g < end; g += tiles) {
-    tiles = g + kPassTiles <= end ? kPassTiles : 1;
-    if (pending + tiles > kFlushTiles) {
-      Flush<kTokens>(rows, scratch);
-      pending = 0;
-    }
-    pending += tiles;
-    BuildTables<kTokens>(args, g, tiles, scratch.tables);
-    const uint8_t* first = codes + g * packing::kTileBytes;
-    if (tiles == kPassTiles) {
-      AddTables<kTokens, kPassTiles>(first, strip_bytes, strips, scratch.tables,
-                                     scratch.sums16);
-    } else {
-      AddTables<kTokens, 1>(first, strip_bytes, strips, scratch.tables,
-                            scratch.sums16);
-    }
+  Reach<kTokens> reach;
+  for (size_t g = args.col_begin / packing::kTileCols; g < end;
+       g += kPassTiles) {
+    const size_t tiles = std::min(kPassTiles, end - g);
+    Reach<kTokens> pass;  // 8 * 4 * 127 = 4064 at most
+    BuildTables<kTokens>(args, g, tiles, scratch.tables, &pass);
+    if (!reach.Add(pass)) Flush<kTokens>(rows, scratch);
+    AddTables<kTokens>(codes + g * packing::kTileBytes, tiles, strip_bytes,
+                       strips, scratch.tables, scratch.sums16);
   }
   Flush<kTokens>(rows, scratch);
+}
+
+// sums[t * stride + r] = from[r][t], r < 4, t < 4.
+HWY_INLINE void Transpose4x4(const int32_t* HWY_RESTRICT from,
+                             size_t from_stride, int32_t* HWY_RESTRICT sums,
+                             size_t stride) {
+  const hn::FixedTag<int32_t, 4> d;
+  const hn::FixedTag<int64_t, 2> d64;
+  const auto r0 = hn::Load(d, from);
+  const auto r1 = hn::Load(d, from + from_stride);
+  const auto r2 = hn::Load(d, from + 2 * from_stride);
+  const auto r3 = hn::Load(d, from + 3 * from_stride);
+  const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, r0, r1));
+  const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, r2, r3));
+  const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, r0, r1));
+  const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, r2, r3));
+  const auto store = [&](auto v, size_t t) HWY_ATTR {
+    hn::StoreU(hn::BitCast(d, v), d, sums + t * stride);
+  };
+  store(hn::InterleaveLower(d64, low01, low23), 0);
+  store(hn::InterleaveUpper(d64, low01, low23), 1);
+  store(hn::InterleaveLower(d64, high01, high23), 2);
+  store(hn::InterleaveUpper(d64, high01, high23), 3);
+}
+
+// args.sums of rows [row, row + rows) = sums32 [rows][kTokens].
+template <size_t kTokens>
+inline void StoreSums(const MatMulArgs& args, size_t row, size_t rows,
+                      const int32_t* HWY_RESTRICT sums32) {
+  const size_t whole_rows = rows / 4 * 4;
+  const size_t whole_tokens = args.tokens / 4 * 4;
+  for (size_t r = 0; r < rows; r += 4) {
+    for (size_t t = 0; t < args.tokens; t += 4) {
+      const int32_t* from = sums32 + r * kTokens + t;
+      int32_t* to = args.sums + t * args.sums_stride + row + r;
+      if (r < whole_rows && t < whole_tokens) {
+        Transpose4x4(from, kTokens, to, args.sums_stride);
+        continue;
+      }
+      for (size_t i = r; i < std::min(r + 4, rows); ++i) {
+        for (size_t j = t; j < std::min(t + 4, args.tokens); ++j) {
+          args.sums[j * args.sums_stride + row + i] = sums32[i * kTokens + j];
+        }
+      }
+    }
+  }
 }
 
 template <size_t kTokens>
@@ -244,12 +417,7 @@ inline void MultiplyTile(const TernaryView& w, const MatMulArgs& args,
     SumBlock<kTokens>(args, w.tiles + row / packing::kTileRows * strip_bytes,
                       strip_bytes, hwy::DivCeil(rows, packing::kTileRows),
                       parts);
-    for (size_t t = 0; t < args.tokens; ++t) {
-      int32_t* sums = args.sums + t * args.sums_stride + row;
-      for (size_t r = 0; r < rows; ++r) {
-        sums[r] = parts.sums32[r * kTokens + t];
-      }
-    }
+    StoreSums<kTokens>(args, row, rows, parts.sums32);
   }
 }
 
@@ -263,6 +431,8 @@ HWY_NOINLINE inline void MatMulOnTarget(const TernaryView& w,
 }
 
 #endif  // TERN_PLAIN_TARGET
+
+HWY_NOINLINE inline size_t TokenTileOnTarget() { return kMaxTokens; }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE

@@ -111,9 +111,17 @@ bool IntegerProductsAreRight(Random& random, const TernaryView& w) {
 
   std::vector<std::int32_t> together(tokens * kRows);
   Lines scratch = LinesFor(MatMulScratchBytes(kRows));
+  Lines packed = LinesFor(PackedTokensBytes(kCols, tokens));
+  auto* columns = reinterpret_cast<std::int8_t*>(packed.front().bytes);
+  PackTokens({.x = q.data(),
+              .x_stride = kCols,
+              .tokens = tokens,
+              .cols = kCols,
+              .col_begin = 0,
+              .col_end = packing::PaddedCols(kCols)},
+             columns);
   MatMul(w,
-         {.x = q.data(),
-          .x_stride = kCols,
+         {.packed = columns,
           .tokens = tokens,
           .row_begin = 0,
           .row_end = kRows,

@@ -56,11 +56,13 @@ class Int8Scratch {
     return (cols + kCacheLine - 1) / kCacheLine * kCacheLine;
   }
 
+  std::size_t row_block = 0;           // rows that one product takes at most
   AlignedBuffer<std::int8_t> q;        // [tokens][Stride(cols)]
   AlignedBuffer<float> q_scales;       // [tokens], the s of q = x * s
   AlignedBuffer<std::uint8_t> tables;  // [few tokens][NibbleTableBytes(cols)]
+  AlignedBuffer<std::int8_t> packed;   // [token tiles][PackedTokensBytes]
   PerThread<std::int32_t> sums;        // [TokenTile][rows]
-  PerThread<std::uint8_t> matmul;      // [MatMulScratchBytes]
+  PerThread<std::uint8_t> matmul;      // [MatMulScratchBytes(row_block)]
 };
 
 // Working memory of ternary layers with float inputs.

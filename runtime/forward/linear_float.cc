@@ -10,6 +10,11 @@
 namespace tern {
 namespace {
 
+// Rows that share the building of tables.  Building one costs as much as about
+// 80 rows, so blocks must be much longer; the accumulators of 2304 rows must
+// stay in L2.
+constexpr std::size_t kRowBlock = 2304;
+
 std::size_t MostMatVecTokens() {
   return std::max<std::size_t>(kernels::MinTokensForFloatMatMul(), 2) - 1;
 }
@@ -100,7 +105,7 @@ void ProjectFloat(std::span<const Projection> layers, const float* x,
     return;
   }
   ForEachRowAndTokenRange(
-      layers, tokens, kernels::FloatTokenTile(), team,
+      layers, tokens, {kernels::FloatTokenTile(), kRowBlock}, team,
       [&](const RowRange& rows, const TokenRange& range, std::size_t thread) {
         MatMulRows(rows, range, x, s.sums.Of(thread), s.matmul.Of(thread));
       });

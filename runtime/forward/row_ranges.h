@@ -15,13 +15,6 @@
 
 namespace tern {
 
-// Rows that one product of many tokens takes at most.  Building a table of 81
-// sums costs as much as about 80 rows, so blocks must be much longer; the
-// accumulators of 2304 rows and 16 tokens (72 KiB as int16) must stay in L2.
-// 210 GMAC/s here against 193 with 1024 rows (AVX3_DL, one thread, 6912 x
-// 2560).
-inline constexpr std::size_t kRowBlock = 2304;
-
 inline std::size_t RowTiles(std::size_t rows) {
   return packing::PaddedRows(rows) / packing::kTileRows;
 }
@@ -75,26 +68,36 @@ struct TokenRange {
   std::size_t count = 0;
 };
 
+// How many tokens are computed side by side, and at most how many rows share
+// what is computed from the tokens alone.
+struct BlockShape {
+  std::size_t tokens = 0;
+  std::size_t rows = 0;
+};
+
 // Many tokens: calls fn(RowRange, TokenRange, thread) for all rows of all
-// layers and all tokens, at most kRowBlock rows and `token_tile` tokens at a
-// time.
+// layers and all tokens, in blocks no larger than `most`.
 template <class Fn>
 void ForEachRowAndTokenRange(std::span<const Projection> layers,
-                             std::size_t tokens, std::size_t token_tile,
+                             std::size_t tokens, const BlockShape& most,
                              Team& team, const Fn& fn) {
   const std::size_t tiles = RowTiles(layers);
-  const std::size_t token_tiles = (tokens + token_tile - 1) / token_tile;
-  // Blocks of rows: long, but enough of them that every thread has work.
-  const std::size_t wanted = (2 * team.size() + token_tiles - 1) / token_tiles;
-  const std::size_t block =
-      std::clamp<std::size_t>(tiles / std::max<std::size_t>(wanted, 1), 1,
-                              kRowBlock / packing::kTileRows);
+  const std::size_t token_tiles = (tokens + most.tokens - 1) / most.tokens;
+  // Blocks of rows: long and equal, but enough of them that every thread has
+  // work.
+  const std::size_t longest = most.rows / packing::kTileRows;
+  const std::size_t wanted =
+      std::max((2 * team.size() + token_tiles - 1) / token_tiles,
+               (tiles + longest - 1) / longest);
+  const std::size_t block = (tiles + wanted - 1) / wanted;
   const std::size_t blocks = (tiles + block - 1) / block;
+  // The token tiles of one block of rows follow each other, while its weights
+  // are in the cache.
   ParallelForEach(
       team, blocks * token_tiles, [&](std::size_t item, std::size_t thread) {
-        const std::size_t first = item / blocks * token_tile;
-        const std::size_t begin = item % blocks * block;
-        const TokenRange range{first, std::min(token_tile, tokens - first)};
+        const std::size_t first = item % token_tiles * most.tokens;
+        const std::size_t begin = item / token_tiles * block;
+        const TokenRange range{first, std::min(most.tokens, tokens - first)};
         ForEachLayer(layers, begin, std::min(begin + block, tiles),
                      [&](const RowRange& rows) { fn(rows, range, thread); });
       });

@@ -40,6 +40,36 @@ class Scratch {
   AlignedBytes bytes_;
 };
 
+// What PackTokens makes, over what was there before.
+class Packed {
+ public:
+  Packed(const std::int8_t* x, std::size_t x_stride, std::size_t tokens,
+         std::size_t cols)
+      : bytes_(PackedTokensBytes(cols, tokens)) {
+    std::fill_n(bytes_.Data(), PackedTokensBytes(cols, tokens),
+                std::uint8_t{0xA5});
+    // In two parts, the second first.
+    const std::size_t middle = packing::PaddedCols(cols) / 16 * 8;
+    const auto pack = [&](std::size_t begin, std::size_t end) {
+      PackTokens({.x = x,
+                  .x_stride = x_stride,
+                  .tokens = tokens,
+                  .cols = cols,
+                  .col_begin = begin,
+                  .col_end = end},
+                 reinterpret_cast<std::int8_t*>(bytes_.Data()));
+    };
+    pack(middle, packing::PaddedCols(cols));
+    pack(0, middle);
+  }
+  [[nodiscard]] const std::int8_t* Data() const {
+    return reinterpret_cast<const std::int8_t*>(bytes_.Data());
+  }
+
+ private:
+  AlignedBytes bytes_;
+};
+
 struct Range {
   std::size_t begin = 0;
   std::size_t end = 0;
@@ -52,9 +82,10 @@ Sums Product(const TernaryView& w, const std::vector<std::int8_t>& x,
   Sums sums(tokens * w.rows, kUntouched);
   Scratch scratch(rows.end - rows.begin);
   for (std::size_t t = 0; t < tokens; t += TokenTile()) {
-    const MatMulArgs args = {.x = &x[t * w.cols],
-                             .x_stride = w.cols,
-                             .tokens = std::min(TokenTile(), tokens - t),
+    const std::size_t some = std::min(TokenTile(), tokens - t);
+    const Packed packed(&x[t * w.cols], w.cols, some, w.cols);
+    const MatMulArgs args = {.packed = packed.Data(),
+                             .tokens = some,
                              .row_begin = rows.begin,
                              .row_end = rows.end,
                              .col_begin = cols.begin,
@@ -180,9 +211,9 @@ TEST_P(MatMulTest, StridesWiderThanTheMatrix) {
   const auto x = RandomActivations(std::size_t{4} * 61, 16);
   Sums sums(std::size_t{4} * 99, kUntouched);
   Scratch scratch(66);
+  const Packed packed(x.data(), 61, 4, 50);
   MatMul(weights.View(),
-         {.x = x.data(),
-          .x_stride = 61,
+         {.packed = packed.Data(),
           .tokens = 4,
           .row_begin = 0,
           .row_end = 66,
