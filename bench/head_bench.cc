@@ -75,8 +75,8 @@ Heads& TheHeads() {
 
 void Count(benchmark::State& state, double bytes) {
   state.counters["bytes"] = bytes;
-  state.counters["read"] = benchmark::Counter(
-      bytes, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["read"] =
+      benchmark::Counter(bytes, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void Stored(benchmark::State& state, const std::string& target) {
@@ -84,12 +84,11 @@ void Stored(benchmark::State& state, const std::string& target) {
   Heads& heads = TheHeads();
   Team team(static_cast<int>(state.range(0)));
   while (state.KeepRunning()) {
-    ParallelFor(team, kRows, 32,
-                [&](std::size_t begin, std::size_t end, std::size_t) {
-                  kernels::DenseMatMul(
-                      heads.View(), {heads.x.data(), kCols, 1, begin, end,
-                                     heads.logits.data(), kRows});
-                });
+    ParallelFor(
+        team, kRows, 32, [&](std::size_t begin, std::size_t end, std::size_t) {
+          kernels::DenseMatMul(heads.View(), {heads.x.data(), kCols, 1, begin,
+                                              end, heads.logits.data(), kRows});
+        });
   }
   Count(state, static_cast<double>(heads.stored.bytes()));
 }
@@ -123,19 +122,18 @@ void Screened(benchmark::State& state, const std::string& target) {
   }
   state.counters["fine"] = static_cast<double>(read.fine);
   state.counters["refined"] = static_cast<double>(read.refined);
-  Count(state, static_cast<double>(
-                   ScreenRows::FirstBytes(kRows, kCols) +
-                   read.fine * ScreenRows::FineRowBytes(kCols) +
-                   read.refined * kCols * sizeof(std::uint16_t)));
+  Count(state,
+        static_cast<double>(ScreenRows::FirstBytes(kRows, kCols) +
+                            read.fine * ScreenRows::FineRowBytes(kCols) +
+                            read.refined * kCols * sizeof(std::uint16_t)));
 }
 
 void Register(const std::string& target) {
   const auto add = [&](const std::string& name, auto function,
                        const std::vector<std::vector<std::int64_t>>& args) {
     auto* bench = benchmark::RegisterBenchmark(
-        (name + "/" + target).c_str(), [function, target](auto& state) {
-          function(state, target);
-        });
+        (name + "/" + target).c_str(),
+        [function, target](auto& state) { function(state, target); });
     for (const std::vector<std::int64_t>& a : args) bench->Args(a);
     bench->Unit(benchmark::kMillisecond)->UseRealTime();
   };

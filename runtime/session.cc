@@ -238,8 +238,8 @@ class Session::Impl {
   // Tokens that went through the layers: all, or all but the last.
   std::size_t num_run_ = 0;
   Head head_;
-  AlignedBuffer<float> last_;    // [hidden] after the final norm
-  AlignedBuffer<float> logits_;  // [vocab] of the last token
+  AlignedBuffer<float> last_;      // [hidden] after the final norm
+  AlignedBuffer<float> logits_;    // [vocab] of the last token
   bool logits_are_valid_ = false;  // all of them, not those for a sampler alone
   AlignedBuffer<float> batch_;  // [kLogitsBatch][vocab], if all are asked for
 };

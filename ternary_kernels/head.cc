@@ -63,8 +63,8 @@ std::uint32_t FineRowSum(const std::uint16_t* w, const std::int16_t* x,
   std::uint32_t sum = 0;
   for (std::size_t i = 0; i < words; ++i) {
     for (std::size_t j = 0; j < 8; ++j) {
-      sum += static_cast<std::uint32_t>((w[i] >> (2 * j) & 3) *
-                                        x[j * words + i]);
+      sum +=
+          static_cast<std::uint32_t>((w[i] >> (2 * j) & 3) * x[j * words + i]);
     }
   }
   return sum;
@@ -98,8 +98,8 @@ HWY_INLINE std::uint32_t Int8RowSum(const std::int8_t* HWY_RESTRICT w,
     PrefetchLine(w + c);
     for (std::size_t i = 0; i < kHeadAlign; i += lanes) {
       const auto weights = hn::PromoteTo(d16, hn::Load(d8, w + c + i));
-      even = hn::ReorderWidenMulAccumulate(
-          d32, weights, hn::Load(d16, x + c + i), even, odd);
+      even = hn::ReorderWidenMulAccumulate(d32, weights,
+                                           hn::Load(d16, x + c + i), even, odd);
     }
   }
   return Total(hn::Add(even, odd));
@@ -209,9 +209,8 @@ HWY_NOINLINE void ScreenOnTarget(const ScreenView& w, const ScreenInput& in,
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t r = row + i;
       estimates[r] = static_cast<float>(sums[i]) * (w.steps[r] * in.scale);
-      bounds[r] =
-          estimates[r] + (w.residuals[r] * in.residual_factor +
-                          (w.norms[r] * in.norm_factor + in.slack));
+      bounds[r] = estimates[r] + (w.residuals[r] * in.residual_factor +
+                                  (w.norms[r] * in.norm_factor + in.slack));
     }
   }
 }
@@ -226,8 +225,8 @@ HWY_NOINLINE void ScreenFineOnTarget(const ScreenView& w, const ScreenInput& in,
     if (i + 1 < count) PrefetchRow(w.fine_words + rows[i + 1] * words, words);
     const std::size_t r = rows[i];
     const std::uint32_t sum = FineRowSum(w.fine_words + r * words, in.x, words);
-    const auto fine = static_cast<float>(
-        static_cast<std::int32_t>(2 * sum - offset));
+    const auto fine =
+        static_cast<float>(static_cast<std::int32_t>(2 * sum - offset));
     bounds[r] = (estimates[r] + fine * (w.steps[r] * (in.scale * 0.5F))) +
                 (w.fine_residuals[r] * in.residual_factor +
                  (w.norms[r] * in.norm_factor + in.slack));

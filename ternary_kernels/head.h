@@ -1,9 +1,10 @@
-// The output head in fewer bits than it is stored in: rows of int8, and the rows
-// of a screen, which bound each logit from above.  Both meet one token as int16
-// numbers, so that their sums are exact integers, the same on every instruction
-// set; a few float operations, in a fixed order, follow each sum.  These
-// multiply; no ternary weight passes here.  What the numbers mean, and why the
-// bounds hold, stands in runtime/head/ (int8_rows.h, screen.h), which makes them.
+// The output head in fewer bits than it is stored in: rows of int8, and the
+// rows of a screen, which bound each logit from above.  Both meet one token as
+// int16 numbers, so that their sums are exact integers, the same on every
+// instruction set; a few float operations, in a fixed order, follow each sum.
+// These multiply; no ternary weight passes here.  What the numbers mean, and
+// why the bounds hold, stands in runtime/head/ (int8_rows.h, screen.h), which
+// makes them.
 //
 // All functions: any thread, no allocation, no exception.
 #ifndef TERN_TERNARY_KERNELS_HEAD_H_
@@ -30,9 +31,9 @@ struct Int8RowsView {
   std::size_t cols = 0;
 };
 
-// y[r] = float(sum over c of data[r][c] * x[c]) * (scales[r] * x_scale) for rows
-// [row_begin, row_end).  x [Int8RowStride(cols)], aligned to 64; the sums of
-// 127 * |x[c]| must stay below 2^31.
+// y[r] = float(sum over c of data[r][c] * x[c]) * (scales[r] * x_scale) for
+// rows [row_begin, row_end).  x [Int8RowStride(cols)], aligned to 64; the sums
+// of 127 * |x[c]| must stay below 2^31.
 void Int8RowsMatVec(const Int8RowsView& w, const std::int16_t* x, float x_scale,
                     std::size_t row_begin, std::size_t row_end, float* y);
 
@@ -48,8 +49,8 @@ constexpr std::size_t ScreenWords(std::size_t cols) {
   return ((cols + 2) / 3 + kWords - 1) / kWords * kWords;
 }
 // Behind it, two more bits of every weight, for the few rows that the first
-// codes leave open.  With V = FineWords(cols), bits 2j and 2j + 1 of fine word i
-// hold the code of column j V + i; v means v - 1.5 steps.
+// codes leave open.  With V = FineWords(cols), bits 2j and 2j + 1 of fine word
+// i hold the code of column j V + i; v means v - 1.5 steps.
 constexpr std::size_t FineWords(std::size_t cols) {
   constexpr std::size_t kWords = kHeadAlign / sizeof(std::uint16_t);
   return ((cols + 7) / 8 + kWords - 1) / kWords * kWords;

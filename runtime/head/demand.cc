@@ -35,8 +35,8 @@ std::optional<HeadDemand> DemandOf(const SamplerOptions& options,
     // exponential and the cast: in all by less than 2^-22 of the weight while
     // the exponent is above -150, below which every weight is 0.
     const double min_p = options.min_p;
-    demand.depth =
-        static_cast<double>(options.temperature) * (0x1.0p-20 - std::log(min_p));
+    demand.depth = static_cast<double>(options.temperature) *
+                   (0x1.0p-20 - std::log(min_p));
   } else {
     return std::nullopt;
   }

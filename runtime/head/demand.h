@@ -1,8 +1,8 @@
 // Which logits a sampler's choice can depend on.
 //
 // Sampler::Sample (sampler.h) penalises the tokens of its window, keeps the
-// top_k best, weighs them, and drops some by top_p and min_p.  Let the others be
-// the rows outside the window: their logits go in unchanged.
+// top_k best, weighs them, and drops some by top_p and min_p.  Let the others
+// be the rows outside the window: their logits go in unchanged.
 //
 // top_k = k > 0, or greedy, k = 1: a row of the others that lies strictly below
 // k others is not among the k best, whatever the penalties did to the window,

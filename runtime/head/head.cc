@@ -15,14 +15,14 @@ constexpr std::size_t kWorthwhileShare = 2;  // a half
 constexpr int kPause = 15;
 
 bool IsFloat(kernels::DenseType type) {
-  return type == kernels::DenseType::kF32 ||
-         type == kernels::DenseType::kF16 || type == kernels::DenseType::kBf16;
+  return type == kernels::DenseType::kF32 || type == kernels::DenseType::kF16 ||
+         type == kernels::DenseType::kBf16;
 }
 
 }  // namespace
 
-HeadForm ResolveHead(HeadForm asked, bool is_ternary,
-                     kernels::DenseType stored, const std::string& place) {
+HeadForm ResolveHead(HeadForm asked, bool is_ternary, kernels::DenseType stored,
+                     const std::string& place) {
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorCode::kInvalidArgument,
                 place + ": the output head " + what +
@@ -81,10 +81,9 @@ Head::Head(const Weights& weights, std::size_t max_tokens) {
 
 std::uint64_t Head::Bytes(const Weights& weights, std::size_t max_tokens) {
   if (weights.int8_head.rows != 0) {
-    return max_tokens *
-           (kernels::Int8RowStride(weights.int8_head.cols) *
-                sizeof(std::int16_t) +
-            sizeof(float));
+    return max_tokens * (kernels::Int8RowStride(weights.int8_head.cols) *
+                             sizeof(std::int16_t) +
+                         sizeof(float));
   }
   return weights.screen.rows != 0
              ? ScreenScratch::Bytes(weights.screen.rows, weights.screen.cols)

@@ -23,8 +23,8 @@ namespace tern {
 // What a head, of ternary weights or stored as `stored`, becomes: kAsStored,
 // kQ8 or kScreened.  Throws Error (kInvalidArgument), `place` naming the head,
 // for a form that it cannot have.
-HeadForm ResolveHead(HeadForm asked, bool is_ternary,
-                     kernels::DenseType stored, const std::string& place);
+HeadForm ResolveHead(HeadForm asked, bool is_ternary, kernels::DenseType stored,
+                     const std::string& place);
 
 // Bytes beside the stored head.
 std::uint64_t HeadFormBytes(HeadForm form, std::size_t rows, std::size_t cols);

@@ -40,8 +40,8 @@ Int8Rows MakeInt8Rows(const kernels::DenseView& w, Team& team) {
   Int8Rows out;
   out.rows = w.rows;
   out.cols = w.cols;
-  out.data = AlignedBuffer<std::int8_t>(
-      w.rows * kernels::Int8RowStride(w.cols), Pages::kHuge);
+  out.data = AlignedBuffer<std::int8_t>(w.rows * kernels::Int8RowStride(w.cols),
+                                        Pages::kHuge);
   out.scales = AlignedBuffer<float>(w.rows);
   AlignedBuffer<float> floats(team.size() * w.cols);
   ParallelFor(team, w.rows, kRowBlock,
@@ -67,18 +67,17 @@ void Int8RowsProduct(const Int8Rows& w, const float* x, std::size_t tokens,
                       ? input.scale
                       : std::numeric_limits<float>::quiet_NaN();
   }
-  ParallelFor(team, w.rows, kRowBlock,
-              [&](std::size_t begin, std::size_t end, std::size_t) {
-                for (; begin < end; begin += kRowBlock) {
-                  const std::size_t block_end =
-                      std::min(begin + kRowBlock, end);
-                  for (std::size_t t = 0; t < tokens; ++t) {
-                    kernels::Int8RowsMatVec(w.View(), q + t * stride,
-                                            x_scales[t], begin, block_end,
-                                            y + t * w.rows);
-                  }
-                }
-              });
+  ParallelFor(
+      team, w.rows, kRowBlock,
+      [&](std::size_t begin, std::size_t end, std::size_t) {
+        for (; begin < end; begin += kRowBlock) {
+          const std::size_t block_end = std::min(begin + kRowBlock, end);
+          for (std::size_t t = 0; t < tokens; ++t) {
+            kernels::Int8RowsMatVec(w.View(), q + t * stride, x_scales[t],
+                                    begin, block_end, y + t * w.rows);
+          }
+        }
+      });
 }
 
 }  // namespace tern

@@ -111,9 +111,7 @@ float ChooseStep(const float* w, std::size_t cols) {
 // Working memory for a row.
 struct RowScratch {
   explicit RowScratch(std::size_t cols)
-      : weights(cols),
-        codes(kernels::ScreenInputSize(cols)),
-        residual(cols) {}
+      : weights(cols), codes(kernels::ScreenInputSize(cols)), residual(cols) {}
   std::vector<float> weights;
   std::vector<float> codes;  // zeros beyond cols
   std::vector<double> residual;
@@ -232,11 +230,9 @@ std::optional<kernels::ScreenInput> PrepareScreenInput(
   input.x = q;
   input.sum = std::accumulate(q, q + screen.cols, std::int32_t{0});
   input.scale = wide.scale;
-  input.residual_factor =
-      RoundUp(size * (1 + kRounding) + kRounding * size);
-  input.norm_factor = RoundUp((wide.error + gamma * wide.norm) *
-                                  (1 + kRounding) +
-                              kRounding * size);
+  input.residual_factor = RoundUp(size * (1 + kRounding) + kRounding * size);
+  input.norm_factor = RoundUp(
+      (wide.error + gamma * wide.norm) * (1 + kRounding) + kRounding * size);
   input.slack = RoundUp((cols + 256) * 0x1.0p-120);
   return input;
 }

@@ -1,10 +1,11 @@
 // The screen of an output head: every row again in 5.33 bits a weight, with
-// which a bound of each logit costs a third of the bytes of f16, and in two more
-// bits, a quarter of the first bound's width, for rows that this leaves open.
+// which a bound of each logit costs a third of the bytes of f16, and in two
+// more bits, a quarter of the first bound's width, for rows that this leaves
+// open.
 //
-// The bound, first or fine.  Let w be a row as stored, s the row as screened, e = w - s, and
-// let q be the token's input x rounded to integers times a scale, d = x - q.
-// Then x.w = q.s + d.s + x.e, and by Cauchy and Schwarz
+// The bound, first or fine.  Let w be a row as stored, s the row as screened, e
+// = w - s, and let q be the token's input x rounded to integers times a scale,
+// d = x - q. Then x.w = q.s + d.s + x.e, and by Cauchy and Schwarz
 //
 //   |x.w - q.s| <= |d| |s| + |x| |e| <= |d| (|w| + |e|) + |x| |e|.
 //
@@ -19,8 +20,8 @@
 //   - The estimate: three roundings of relative u, of a number that is at most
 //     |q| |s| <= (|x| + |d|) (|w| + |e|), or 2^31 * 2^-149 where the product of
 //     the scales is below the normal numbers.  The fine one is the first and
-//     another such number, at most (|x| + |d|) (|e'| + |e|), e' the first e, and
-//     their sum; for this the stored |e| of the fine codes is larger by
+//     another such number, at most (|x| + |d|) (|e'| + |e|), e' the first e,
+//     and their sum; for this the stored |e| of the fine codes is larger by
 //     2^-19 |e'|.
 //   - The bound's own sum: each of five operations rounds by u of at most
 //     |estimate| + margin.
@@ -36,9 +37,9 @@
 // How good it is.  e is as good as orthogonal to x, and the bound takes it for
 // parallel: at 2560 columns it is 50 times the usual error.  For rows of normal
 // random numbers |e| is 0.053 |w|, fine 0.02 |w|, and the largest of 128256
-// cosines is about 0.088 (the spread of all is 0.020): rows below 0.035, all but
-// 4 to 6 in a hundred, are out, and of these with the fine codes all but one in
-// fifty.  Trained heads: README.md.
+// cosines is about 0.088 (the spread of all is 0.020): rows below 0.035, all
+// but 4 to 6 in a hundred, are out, and of these with the fine codes all but
+// one in fifty.  Trained heads: README.md.
 #ifndef TERN_RUNTIME_HEAD_SCREEN_H_
 #define TERN_RUNTIME_HEAD_SCREEN_H_
 
@@ -66,9 +67,14 @@ struct ScreenRows {
   float longest = 0;  // the largest of the norms
 
   [[nodiscard]] kernels::ScreenView View() const {
-    return {words.data(),          fine_words.data(), steps.data(),
-            residuals.data(),      fine_residuals.data(),
-            norms.data(),          rows,              cols};
+    return {words.data(),
+            fine_words.data(),
+            steps.data(),
+            residuals.data(),
+            fine_residuals.data(),
+            norms.data(),
+            rows,
+            cols};
   }
   // What every token reads, and what a row that this leaves open costs more.
   static std::uint64_t FirstBytes(std::size_t rows, std::size_t cols) {
@@ -90,9 +96,8 @@ ScreenRows MakeScreen(const kernels::DenseView& w, Team& team);
 
 // What a token's input [cols] is to the screen; its integers go to q
 // [ScreenInputSize(cols)], aligned to 64.  Nothing if there is no bound.
-std::optional<kernels::ScreenInput> PrepareScreenInput(const ScreenRows& screen,
-                                                       const float* x,
-                                                       std::int16_t* q) noexcept;
+std::optional<kernels::ScreenInput> PrepareScreenInput(
+    const ScreenRows& screen, const float* x, std::int16_t* q) noexcept;
 
 }  // namespace tern
 

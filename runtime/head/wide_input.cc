@@ -16,11 +16,10 @@ constexpr double kUp = 1.0 + 0x1.0p-22;
 
 int WideLimit(std::size_t cols, int weight) {
   constexpr std::size_t kMost = std::numeric_limits<std::int32_t>::max();
-  const std::size_t limit =
-      kMost / (std::max<std::size_t>(cols, 1) *
-               static_cast<std::size_t>(weight));
-  return static_cast<int>(std::min<std::size_t>(
-      limit, std::numeric_limits<std::int16_t>::max()));
+  const std::size_t limit = kMost / (std::max<std::size_t>(cols, 1) *
+                                     static_cast<std::size_t>(weight));
+  return static_cast<int>(
+      std::min<std::size_t>(limit, std::numeric_limits<std::int16_t>::max()));
 }
 
 WideInput QuantizeWide(const float* x, std::size_t cols, int limit,

@@ -189,8 +189,7 @@ TEST(Run, FullContextEndsTheRun) {
 
 TEST(Run, TheHeadHasTheFormThatIsAskedFor) {
   // The head of the model that ships has 8 bits a weight.
-  const ProgramResult refused =
-      Tern(Greedy("1") + Words{"--head", "screened"});
+  const ProgramResult refused = Tern(Greedy("1") + Words{"--head", "screened"});
   EXPECT_EQ(refused.status, 1);
   EXPECT_TRUE(Contains(refused.err, "token_embd.weight")) << refused.err;
   EXPECT_TRUE(Contains(Tern(Greedy("1") + Words{"--head", "q8"}).err,

@@ -55,12 +55,12 @@ TEST_P(HeadTest, Int8RowsEqualPlainLoops) {
       Aligned<std::int16_t> x(stride);
       std::vector<float> scales(kRows);
       for (std::size_t c = 0; c < cols; ++c) {
-        x[c] = static_cast<std::int16_t>(
-            extreme ? (c % 2 == 0 ? most : -most) : Below(2 * most + 1) - most);
+        x[c] = static_cast<std::int16_t>(extreme ? (c % 2 == 0 ? most : -most)
+                                                 : Below(2 * most + 1) - most);
         for (std::size_t r = 0; r < kRows; ++r) {
           const int sign = (c + r) % 2 == 0 ? 1 : -1;
-          w[r * stride + c] = static_cast<std::int8_t>(
-              extreme ? 127 * sign : Below(255) - 127);
+          w[r * stride + c] =
+              static_cast<std::int8_t>(extreme ? 127 * sign : Below(255) - 127);
         }
       }
       for (float& s : scales) s = Normal();
@@ -91,9 +91,14 @@ struct Screened {
         values(kRows * cols),
         fine_values(kRows * cols) {}
   [[nodiscard]] ScreenView View() {
-    return {words.data(),          fine_words.data(), steps.data(),
-            residuals.data(),      fine_residuals.data(),
-            norms.data(),          kRows,             cols};
+    return {words.data(),
+            fine_words.data(),
+            steps.data(),
+            residuals.data(),
+            fine_residuals.data(),
+            norms.data(),
+            kRows,
+            cols};
   }
   // The input with its sum.
   [[nodiscard]] ScreenInput Input() {
@@ -105,8 +110,8 @@ struct Screened {
   void Set(std::size_t r, std::size_t c, int code) {
     const std::size_t w = ScreenWords(cols);
     const std::size_t field = c / w;
-    words[r * w + c % w] = static_cast<std::uint16_t>(
-        words[r * w + c % w] | code << (5 * field));
+    words[r * w + c % w] =
+        static_cast<std::uint16_t>(words[r * w + c % w] | code << (5 * field));
     values[r * cols + c] = field == 2 ? 2 * code - 63 : 4 * code - 62;
   }
   void SetFine(std::size_t r, std::size_t c, int code) {
@@ -181,8 +186,7 @@ TEST_P(HeadTest, TheScreenEqualsPlainLoops) {
                  estimates.data(), bounds.data());
       for (std::size_t r = 1; r < kRows; ++r) {
         const auto sum = static_cast<float>(Sum(s, s.fine_values, r));
-        const float estimate =
-            estimates[r] + sum * (s.steps[r] * (0.37F / 2));
+        const float estimate = estimates[r] + sum * (s.steps[r] * (0.37F / 2));
         const float of_norm = s.norms[r] * 0.013F + 0.0017F;
         const float margin = s.fine_residuals[r] * 0.11F + of_norm;
         ASSERT_EQ(bounds[r], r % 3 == 0 ? estimate + margin : first[r])

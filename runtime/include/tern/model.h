@@ -76,10 +76,10 @@ enum class HeadForm {
   // tied one, which is needed to look up tokens, they take half as much again.
   // A head of 8 bits a weight stays as it is.
   kQ8,
-  // the stored head, of 16- or 32-bit floats, behind a screen that takes 0.46 of
-  // f16's bytes more memory: Session::Next reads most of it, a third of f16's
-  // bytes, and those rows of the head that the choice can still depend on.  The
-  // same tokens as with the stored head, always.
+  // the stored head, of 16- or 32-bit floats, behind a screen that takes 0.46
+  // of f16's bytes more memory: Session::Next reads most of it, a third of
+  // f16's bytes, and those rows of the head that the choice can still depend
+  // on.  The same tokens as with the stored head, always.
   kScreened,
 };
 
@@ -120,8 +120,8 @@ class Model {
   [[nodiscard]] std::uint64_t weights_bytes() const;
   // Bytes of weights that decoding one token reads: every matrix once, the
   // head, one row of the embedding; the cache is not included.  Of a screened
-  // head only what each token reads of the screen counts: what is read beyond that depends on the token
-  // (Session::head_bytes_read).
+  // head only what each token reads of the screen counts: what is read beyond
+  // that depends on the token (Session::head_bytes_read).
   [[nodiscard]] std::uint64_t bytes_per_token() const;
   // The head's part of bytes_per_token.
   [[nodiscard]] std::uint64_t head_bytes_per_token() const;

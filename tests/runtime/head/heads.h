@@ -84,10 +84,8 @@ struct HeadCase {
 inline std::vector<HeadCase> HeadCases() {
   return {
       {"normal", [](std::size_t, std::size_t, float n) { return n; }},
-      {"all rows equal",
-       [](std::size_t, std::size_t c, float) {
-         return std::sin(static_cast<float>(c));
-       }},
+      {"all rows equal", [](std::size_t, std::size_t c,
+                            float) { return std::sin(static_cast<float>(c)); }},
       {"rows that come in eights, equal",
        [](std::size_t r, std::size_t c, float) {
          return std::sin(static_cast<float>(c * (1 + r / 8)));
@@ -106,10 +104,8 @@ inline std::vector<HeadCase> HeadCases() {
        [](std::size_t r, std::size_t, float n) {
          return n * (r % 2 ? 1e-7F : 1e-40F);
        }},
-      {"one outlying column",
-       [](std::size_t, std::size_t c, float n) {
-         return c == 17 ? 200 * n : n;
-       }},
+      {"one outlying column", [](std::size_t, std::size_t c,
+                                 float n) { return c == 17 ? 200 * n : n; }},
       {"one outlying weight a row",
        [](std::size_t r, std::size_t c, float n) {
          return c == r % 31 ? 100 * n : 0.01F * n;

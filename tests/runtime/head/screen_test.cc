@@ -88,8 +88,8 @@ TEST_F(ScreenTest, NoLogitLiesAboveItsBound) {
 // that were smaller by a fiftieth would fail here.
 TEST_F(ScreenTest, TheBoundIsReachedAndHolds) {
   const std::size_t cols = 768;
-  const StoredHead head = MakeHeadCase(HeadCases().front(), DenseType::kF16, 40,
-                                       cols, 3);
+  const StoredHead head =
+      MakeHeadCase(HeadCases().front(), DenseType::kF16, 40, cols, 3);
   const ScreenRows screen = MakeScreen(head.View(), team_);
   for (std::size_t r = 0; r < head.rows(); ++r) {
     // One column at a time the estimate is the screened weight itself.
@@ -114,7 +114,8 @@ TEST_F(ScreenTest, TheBoundIsReachedAndHolds) {
   }
 }
 
-// Column c of a screened row as its codes say it, without and with the fine one.
+// Column c of a screened row as its codes say it, without and with the fine
+// one.
 struct Meaning {
   double first;
   double fine;
@@ -125,8 +126,10 @@ Meaning MeaningOf(const ScreenRows& screen, std::size_t row, std::size_t c) {
   const std::size_t field = c / words;
   const int code = screen.words.data()[row * words + c % words] >> (5 * field) &
                    (field == 2 ? 63 : 31);
-  const int fine = screen.fine_words.data()[row * fine_words + c % fine_words] >>
-                       (2 * (c / fine_words)) & 3;
+  const int fine =
+      screen.fine_words.data()[row * fine_words + c % fine_words] >>
+          (2 * (c / fine_words)) &
+      3;
   const double step = screen.steps.data()[row];
   const double first = step * (field == 2 ? 2 * code - 63 : 4 * code - 62);
   return {first, first + step * (fine - 1.5)};

@@ -44,7 +44,8 @@ class ScreenedTest : public ::testing::Test {
   Screened Screen(const ScreenRows& screen, const StoredHead& head,
                   const std::vector<float>& x, const HeadDemand& demand) {
     // One scratch for all: what another head left must not matter.
-    if (scratch_.estimates.size() < head.rows() || scratch_cols_ != head.cols()) {
+    if (scratch_.estimates.size() < head.rows() ||
+        scratch_cols_ != head.cols()) {
       scratch_ = ScreenScratch(head.rows(), head.cols());
       scratch_cols_ = head.cols();
     }
@@ -82,7 +83,8 @@ class ScreenedTest : public ::testing::Test {
 void ExpectNeeded(const std::vector<float>& logits,
                   const std::vector<float>& all, const HeadDemand& demand) {
   std::vector<bool> always(demand.rows);
-  for (const Token t : demand.always) always[static_cast<std::size_t>(t)] = true;
+  for (const Token t : demand.always)
+    always[static_cast<std::size_t>(t)] = true;
   std::vector<float> others;
   for (std::size_t r = 0; r < demand.rows; ++r) {
     if (!always[r]) others.push_back(all[r]);
@@ -120,10 +122,10 @@ TEST_F(ScreenedTest, TheSamplerChoosesAlike) {
         all.resize(used);
         for (Token& t : context) {
           // Often one of the best, where penalties matter.
-          t = random_() % 2 ? static_cast<Token>(random_() % used)
-                            : static_cast<Token>(
-                                  std::max_element(all.begin(), all.end()) -
-                                  all.begin());
+          t = random_() % 2
+                  ? static_cast<Token>(random_() % used)
+                  : static_cast<Token>(
+                        std::max_element(all.begin(), all.end()) - all.begin());
         }
         const auto demand = DemandOf(options, context, used);
         if (!demand) continue;
@@ -197,8 +199,8 @@ TEST_F(ScreenedTest, FewerRowsThanAreAskedForAreAllGiven) {
   const ScreenRows screen = MakeScreen(head.View(), team_);
   const std::vector<float> x = Normals(64, 1, 17);
   const std::vector<Token> always = {3, 3, 49, -1, 50, 1000};
-  const Screened some = Screen(
-      screen, head, x, {.rows = 50, .best = 49, .always = always});
+  const Screened some =
+      Screen(screen, head, x, {.rows = 50, .best = 49, .always = always});
   EXPECT_EQ(some.logits, head.Logits(x));
 }
 
