@@ -97,6 +97,7 @@ class Session::Impl {
         logits_ = AlignedBuffer<float>(model_->config().vocab_size);
       }
       RunHead(Pass(), last_.data(), 1, logits_.data());
+      bytes_read_ += model_->weights().Head().bytes();
       logits_are_valid_ = true;
     }
     return {logits_.data(), logits_.size()};
@@ -119,6 +120,7 @@ class Session::Impl {
 
   [[nodiscard]] const std::vector<Token>& tokens() const { return tokens_; }
   [[nodiscard]] std::size_t context_length() const { return context_length_; }
+  [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
   [[nodiscard]] int num_threads() const { return num_threads_; }
   [[nodiscard]] std::uint64_t cache_bytes() const {
     return CacheBytes(model_->config(), context_length_, kv_type_);
@@ -139,6 +141,7 @@ class Session::Impl {
                       " now; make a new session");
     }
     RunTokens(Pass(), tokens, num_run_);
+    CountLayers(tokens.size());
     if (cache_.TakeUnfit()) {
       throw Error(ErrorCode::kUnsupported,
                   "session: a key or value is not finite, or too large for an "
@@ -149,6 +152,15 @@ class Session::Impl {
     std::memcpy(last_.data(), work_.x.data() + (tokens.size() - 1) * hidden,
                 hidden * sizeof(float));
     logits_are_valid_ = false;
+  }
+
+  // What a chunk of tokens read: every layer once, its rows of the embedding,
+  // and once the keys and values up to its last token, which its tokens share
+  // in the caches.
+  void CountLayers(std::size_t tokens) {
+    const Linear& embedding = model_->weights().embedding;
+    bytes_read_ += layers_bytes_ + embedding.bytes() / embedding.rows * tokens +
+                   CacheBytes(model_->config(), num_run_ + tokens, kv_type_);
   }
 
   // The token that Next chose goes through the layers only when something
@@ -204,6 +216,7 @@ class Session::Impl {
     for (std::size_t t = 0; t < count; t += kLogitsBatch) {
       const std::size_t some = std::min(kLogitsBatch, count - t);
       RunHead(Pass(), work_.x.data() + t * hidden, some, batch_.data());
+      bytes_read_ += model_->weights().Head().bytes();
       for (std::size_t i = 0; i < some; ++i) {
         sink(num_run_ + t + i, {batch_.data() + i * vocab, vocab});
       }
@@ -218,6 +231,8 @@ class Session::Impl {
   KvCache cache_;
   Workspace work_;
   const std::string target_ = kernels::ActiveTarget();  // of the scratch's size
+  const std::uint64_t layers_bytes_ = model_->layers_bytes();
+  std::uint64_t bytes_read_ = 0;
   std::vector<Token> tokens_;
   // Tokens that went through the layers: all, or all but the last.
   std::size_t num_run_ = 0;
@@ -246,6 +261,7 @@ std::span<const Token> Session::tokens() const { return impl_->tokens(); }
 std::size_t Session::context_length() const { return impl_->context_length(); }
 void Session::Truncate(std::size_t length) { impl_->Truncate(length); }
 std::uint64_t Session::cache_bytes() const { return impl_->cache_bytes(); }
+std::uint64_t Session::bytes_read() const { return impl_->bytes_read(); }
 int Session::num_threads() const { return impl_->num_threads(); }
 
 }  // namespace tern

@@ -24,14 +24,17 @@ LinearShape LargestLinear(const ModelConfig& c, std::size_t max_tokens,
   return shape;
 }
 
-// A ternary head; nothing for a dense one, which needs no scratch.
+// A ternary head, or a dense one.
 LinearShape HeadShape(const ModelConfig& c, std::size_t max_tokens,
                       int num_threads) {
-  if (!c.ternary_head) return {};
-  return {.tokens = max_tokens,
-          .cols = c.hidden_size,
-          .rows = c.vocab_size,
-          .threads = static_cast<std::size_t>(num_threads)};
+  LinearShape shape;
+  shape.threads = static_cast<std::size_t>(num_threads);
+  if (c.ternary_head) {
+    shape.tokens = max_tokens;
+    shape.cols = c.hidden_size;
+    shape.rows = c.vocab_size;
+  }
+  return shape;
 }
 
 // Floats of inputs with norms of their own.

@@ -54,7 +54,7 @@ class Workspace {
   AttentionScratch attention;
   std::vector<float> frequencies;  // [head_dim / 2], radians a position
   LinearScratch linear;
-  LinearScratch head;  // of a ternary head, whose inputs stay floats
+  LinearScratch head;  // its inputs stay floats
 };
 
 // What every step needs to know.

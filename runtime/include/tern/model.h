@@ -88,6 +88,12 @@ class Model {
   // meant it; nothing is guessed.
   static std::shared_ptr<const Model> Load(const std::filesystem::path& path,
                                            const LoadOptions& options = {});
+  // A model of weights that are in memory already, without a tokenizer;
+  // `origin` says where they are from.  For runtime/ alone, which knows
+  // Weights.
+  static std::shared_ptr<const Model> FromWeights(
+      const ModelConfig& config, std::unique_ptr<const Weights> weights,
+      const std::string& origin);
 
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
@@ -104,6 +110,11 @@ class Model {
   // Bytes of weights that decoding one token reads: every matrix once, the
   // head, one row of the embedding; the cache is not included.
   [[nodiscard]] std::uint64_t bytes_per_token() const;
+  // Bytes of the norms and linear layers, which every chunk of tokens reads
+  // once.
+  [[nodiscard]] std::uint64_t layers_bytes() const;
+  // How the linear layers are stored: "ternary", "f16", ...
+  [[nodiscard]] std::string linear_type() const;
   // One line for people: architecture, weights, activations, tokenizer.
   [[nodiscard]] std::string Describe() const;
 
