@@ -206,7 +206,7 @@ TEST_P(HeadTest, RefinedRowsAreThoseOfTheWholeProduct) {
                        reinterpret_cast<const std::uint8_t*>(w.data()), kRows,
                        cols};
   std::vector<float> all(kRows);
-  DenseMatMul(view, {x.data(), cols, 1, 0, kRows, all.data(), kRows});
+  DenseMatMul(view, {x.data(), cols, 1, 0, kRows, all.data(), kRows}, nullptr);
   // Alone, in runs, the first and the last.
   const std::vector<std::uint32_t> rows = {0,  2,  3,  4,  5,  6,  9,
                                            30, 31, 40, 50, 51, 52, 66};
