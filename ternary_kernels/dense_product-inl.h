@@ -128,8 +128,8 @@ struct Output {
 
 // The products of columns [begin, end), at most a block, of four rows and kT
 // tokens: the first block's are stored, others added.
-// Its many parameters are not gathered in a struct: g++ 12 then keeps the sums in
-// memory (0.4 of the rate on AVX3).
+// Its many parameters are not gathered in a struct: g++ 12 then keeps the sums
+// in memory (0.4 of the rate on AVX3).
 template <std::size_t kT, class Rows>
 // NOLINTNEXTLINE(readability-function-size): see above
 HWY_INLINE void Tile(const Rows& w, std::size_t begin, std::size_t end,
