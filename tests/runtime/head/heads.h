@@ -45,13 +45,15 @@ class StoredHead {
 
   [[nodiscard]] std::vector<float> Logits(const std::vector<float>& x) const {
     std::vector<float> y(rows_);
-    kernels::DenseMatMul(View(), {.x = x.data(),
-                                  .x_stride = cols_,
-                                  .tokens = 1,
-                                  .row_begin = 0,
-                                  .row_end = rows_,
-                                  .y = y.data(),
-                                  .y_stride = rows_});
+    kernels::DenseMatMul(View(),
+                         {.x = x.data(),
+                          .x_stride = cols_,
+                          .tokens = 1,
+                          .row_begin = 0,
+                          .row_end = rows_,
+                          .y = y.data(),
+                          .y_stride = rows_},
+                         nullptr);
     return y;
   }
   [[nodiscard]] std::vector<float> Row(std::size_t row) const {
