@@ -97,11 +97,10 @@ void Q8(benchmark::State& state, const std::string& target) {
   kernels::ForceTarget(target);
   Heads& heads = TheHeads();
   Team team(static_cast<int>(state.range(0)));
-  AlignedBuffer<std::int16_t> q(kernels::Int8RowStride(kCols));
-  float scale = 0;
+  Int8RowsScratch scratch(1, kCols);
   while (state.KeepRunning()) {
-    Int8RowsProduct(heads.int8, heads.x.data(), 1, q.data(), &scale,
-                    heads.logits.data(), team);
+    Int8RowsProduct(heads.int8, heads.x.data(), 1, scratch, heads.logits.data(),
+                    team);
   }
   Count(state, static_cast<double>(heads.int8.bytes()));
 }
@@ -116,7 +115,7 @@ void Screened(benchmark::State& state, const std::string& target) {
                           .always = {}};
   ScreenedRows read;
   while (state.KeepRunning()) {
-    read = ScreenedLogits(heads.screen, heads.View(), heads.x.data(), demand,
+    read = ScreenedLogits({heads.screen, heads.View()}, heads.x.data(), demand,
                           scratch, heads.logits.data(), team)
                .value_or(ScreenedRows{kRows, kRows});
   }

@@ -18,8 +18,6 @@ namespace tern::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Bytes that a row's load runs behind its prefetch; see bench/head_bench.cc.
-constexpr std::size_t kAhead = 4096;
 // Rows whose sums are kept before they become floats.
 constexpr std::size_t kSums = 64;
 
@@ -81,6 +79,8 @@ HWY_INLINE std::uint32_t Total(V32 sum) {
   return static_cast<std::uint32_t>(hn::GetLane(hn::SumOfLanes(D32(), sum)));
 }
 
+// Bytes that a row's load runs behind its prefetch.
+constexpr std::size_t kAhead = 4096;
 HWY_INLINE void PrefetchLine(const void* line) {
   hwy::Prefetch(static_cast<const std::uint8_t*>(line) + kAhead);
 }

@@ -56,8 +56,7 @@ class Head {
   [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
 
  private:
-  AlignedBuffer<std::int16_t> q_;  // of int8 rows, [tokens][stride]
-  AlignedBuffer<float> scales_;    // of q_, [tokens]
+  Int8RowsScratch int8_;
   ScreenScratch screen_;
   // Calls of ForSampling that will not use the screen, because it lately let
   // too much through.

@@ -46,12 +46,16 @@ struct ScreenedRows {
   std::size_t refined = 0;  // rows of the head
 };
 
-// logits [demand.rows] = rows of `head`, the matrix that the screen was made
-// of, times x [cols]: what DenseMatMul gives for the needed rows and perhaps
-// for some more, -infinity for the others.  Nothing, and logits are not set, if
-// the screen has no bound for x.
-std::optional<ScreenedRows> ScreenedLogits(const ScreenRows& screen,
-                                           const kernels::DenseView& head,
+// A screen and the matrix that it was made of.
+struct ScreenedHead {
+  const ScreenRows& screen;
+  kernels::DenseView stored;
+};
+
+// logits [demand.rows] = rows of head.stored times x [cols]: what DenseMatMul
+// gives for the needed rows and perhaps for some more, -infinity for the
+// others.  Nothing, and logits are not set, if the screen has no bound for x.
+std::optional<ScreenedRows> ScreenedLogits(const ScreenedHead& head,
                                            const float* x,
                                            const HeadDemand& demand,
                                            ScreenScratch& scratch,

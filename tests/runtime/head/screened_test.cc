@@ -51,7 +51,7 @@ class ScreenedTest : public ::testing::Test {
     }
     Screened result;
     result.logits.assign(demand.rows, 12345.0F);
-    result.read = ScreenedLogits(screen, head.View(), x.data(), demand,
+    result.read = ScreenedLogits({screen, head.View()}, x.data(), demand,
                                  scratch_, result.logits.data(), team_);
     return result;
   }
@@ -184,7 +184,7 @@ TEST_F(ScreenedTest, TheSameForAnyNumberOfThreads) {
     const ScreenRows again = MakeScreen(head.View(), team);
     ScreenScratch scratch(rows, cols);
     std::vector<float> logits(rows);
-    const auto read = ScreenedLogits(again, head.View(), x.data(), demand,
+    const auto read = ScreenedLogits({again, head.View()}, x.data(), demand,
                                      scratch, logits.data(), team);
     ASSERT_TRUE(read);
     EXPECT_EQ(read->fine, two.read->fine);
