@@ -88,7 +88,7 @@ inline std::vector<HeadCase> HeadCases() {
                             float) { return std::sin(static_cast<float>(c)); }},
       {"rows that come in eights, equal",
        [](std::size_t r, std::size_t c, float) {
-         return std::sin(static_cast<float>(c * (1 + r / 8)));
+         return std::sin(static_cast<float>(c * (1 + (r >> 3U))));
        }},
       {"small numbers of few values",  // ties between different rows
        [](std::size_t, std::size_t, float n) { return std::round(n); }},
