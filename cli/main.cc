@@ -35,6 +35,8 @@ constexpr std::array kCommands = {
     Command{"inspect", "what a model file holds, and whether it is sound",
             InspectModel},
     Command{"pack", "convert a model into one GGUF file", PackModel},
+    Command{"bench",
+            "how fast a model runs, and how near to the memory's speed", Bench},
 };
 
 const Command* Find(std::string_view name) {

@@ -119,6 +119,19 @@ std::shared_ptr<const Model> Model::Load(const std::filesystem::path& path,
   return model;
 }
 
+std::shared_ptr<const Model> Model::FromWeights(
+    const ModelConfig& config, std::unique_ptr<const Weights> weights,
+    const std::string& origin) {
+  UseWorkingTarget();
+  std::shared_ptr<Model> model(new Model());
+  model->config_ = config;
+  model->format_ = origin;
+  model->tokenizer_error_ = Error(
+      ErrorCode::kNotFound, origin + ": has no tokenizer; feed it token ids");
+  model->weights_ = std::move(weights);
+  return model;
+}
+
 const Tokenizer& Model::tokenizer() const {
   if (tokenizer_ == nullptr) throw Error(*tokenizer_error_);
   return *tokenizer_;
@@ -144,6 +157,12 @@ std::uint64_t Model::head_bytes_per_token() const {
     return ScreenRows::FirstBytes(weights_->screen.rows, weights_->screen.cols);
   }
   return weights_->Head().bytes();
+}
+
+std::uint64_t Model::layers_bytes() const { return LayerBytes(*weights_); }
+
+std::string Model::linear_type() const {
+  return TypePhrase(weights_->layers.front().q);
 }
 
 std::string Model::Describe() const {

@@ -56,8 +56,8 @@ class Session::Impl {
         team_(num_threads_),
         cache_((CheckMemory(), model_->config()), context_length_, kv_type_),
         work_(model_->config(), std::min(context_length_, kPrefillChunk),
-              context_length_, num_threads_),
-        head_(model_->weights(), kLogitsBatch),
+              num_threads_),
+        head_(model_->weights(), kLogitsBatch, num_threads_),
         last_(model_->config().hidden_size) {
     tokens_.reserve(context_length_);
   }
@@ -118,6 +118,9 @@ class Session::Impl {
 
   [[nodiscard]] const std::vector<Token>& tokens() const { return tokens_; }
   [[nodiscard]] std::size_t context_length() const { return context_length_; }
+  [[nodiscard]] std::uint64_t bytes_read() const {
+    return bytes_read_ + head_.bytes_read();
+  }
   [[nodiscard]] int num_threads() const { return num_threads_; }
   [[nodiscard]] std::uint64_t head_bytes_read() const {
     return head_.bytes_read();
@@ -141,6 +144,7 @@ class Session::Impl {
                       " now; make a new session");
     }
     RunTokens(Pass(), tokens, num_run_);
+    CountLayers(tokens.size());
     if (cache_.TakeUnfit()) {
       throw Error(ErrorCode::kUnsupported,
                   "session: a key or value is not finite, or too large for an "
@@ -166,6 +170,15 @@ class Session::Impl {
     }
   }
 
+  // What a chunk of tokens read: every layer once, its rows of the embedding,
+  // and once the keys and values up to its last token, which its tokens share
+  // in the caches.
+  void CountLayers(std::size_t tokens) {
+    const Linear& embedding = model_->weights().embedding;
+    bytes_read_ += layers_bytes_ + embedding.bytes() / embedding.rows * tokens +
+                   CacheBytes(model_->config(), num_run_ + tokens, kv_type_);
+  }
+
   // The token that Next chose goes through the layers only when something
   // depends on it: so the last one of a text costs nothing.
   void RunPending() {
@@ -178,7 +191,7 @@ class Session::Impl {
     const ModelConfig& config = model_->config();
     const std::uint64_t scratch =
         SessionScratchBytes(config, context_length_, num_threads_) +
-        Head::Bytes(model_->weights(), kLogitsBatch) +
+        Head::Bytes(model_->weights(), kLogitsBatch, num_threads_) +
         (kLogitsBatch + 1) * config.vocab_size * sizeof(float) +
         context_length_ * sizeof(Token);
     RequireMemory(
@@ -234,6 +247,8 @@ class Session::Impl {
   KvCache cache_;
   Workspace work_;
   const std::string target_ = kernels::ActiveTarget();  // of the scratch's size
+  const std::uint64_t layers_bytes_ = model_->layers_bytes();
+  std::uint64_t bytes_read_ = 0;  // but those of the head
   std::vector<Token> tokens_;
   // Tokens that went through the layers: all, or all but the last.
   std::size_t num_run_ = 0;
@@ -266,6 +281,7 @@ std::uint64_t Session::head_bytes_read() const {
   return impl_->head_bytes_read();
 }
 std::uint64_t Session::cache_bytes() const { return impl_->cache_bytes(); }
+std::uint64_t Session::bytes_read() const { return impl_->bytes_read(); }
 int Session::num_threads() const { return impl_->num_threads(); }
 
 }  // namespace tern

@@ -266,7 +266,7 @@ void ScreenFine(const ScreenView& w, const ScreenInput& in,
 }
 
 void RefineRows(const DenseView& w, const float* x, const std::uint32_t* rows,
-                std::size_t count, float* y) {
+                std::size_t count, float* y, void* scratch) {
   const std::size_t row_bytes = DenseRowBytes(w.type, w.cols);
   for (std::size_t i = 0; i < count;) {
     std::size_t end = i + 1;
@@ -277,13 +277,15 @@ void RefineRows(const DenseView& w, const float* x, const std::uint32_t* rows,
         hwy::Prefetch(next + b);
       }
     }
-    DenseMatMul(w, {.x = x,
-                    .x_stride = w.cols,
-                    .tokens = 1,
-                    .row_begin = rows[i],
-                    .row_end = rows[end - 1] + std::size_t{1},
-                    .y = y,
-                    .y_stride = w.rows});
+    DenseMatMul(w,
+                {.x = x,
+                 .x_stride = w.cols,
+                 .tokens = 1,
+                 .row_begin = rows[i],
+                 .row_end = rows[end - 1] + std::size_t{1},
+                 .y = y,
+                 .y_stride = w.rows},
+                scratch);
     i = end;
   }
 }

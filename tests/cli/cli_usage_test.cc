@@ -23,7 +23,7 @@ using testing::RunProgram;
 using Words = std::vector<std::string>;
 
 const Words kCommands = {"run",        "tokenize", "detokenize", "logits",
-                         "perplexity", "inspect",  "pack"};
+                         "perplexity", "inspect",  "pack",       "bench"};
 
 ProgramResult Tern(const Words& words, const ProgramRun& run = {}) {
   return RunProgram(TERN_PROGRAM, words, run);

@@ -105,6 +105,12 @@ class Model {
   // meant it; nothing is guessed.
   static std::shared_ptr<const Model> Load(const std::filesystem::path& path,
                                            const LoadOptions& options = {});
+  // A model of weights that are in memory already, without a tokenizer;
+  // `origin` says where they are from.  For runtime/ alone, which knows
+  // Weights.
+  static std::shared_ptr<const Model> FromWeights(
+      const ModelConfig& config, std::unique_ptr<const Weights> weights,
+      const std::string& origin);
 
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
@@ -125,6 +131,11 @@ class Model {
   [[nodiscard]] std::uint64_t bytes_per_token() const;
   // The head's part of bytes_per_token.
   [[nodiscard]] std::uint64_t head_bytes_per_token() const;
+  // Bytes of the norms and linear layers, which every chunk of tokens reads
+  // once.
+  [[nodiscard]] std::uint64_t layers_bytes() const;
+  // How the linear layers are stored: "ternary", "f16", ...
+  [[nodiscard]] std::string linear_type() const;
   // One line for people: architecture, weights, activations, tokenizer.
   [[nodiscard]] std::string Describe() const;
 

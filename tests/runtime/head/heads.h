@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "packing/half.h"
+#include "runtime/aligned_buffer.h"
 #include "runtime/parallel.h"
 #include "ternary_kernels/dense.h"
 
@@ -45,13 +46,16 @@ class StoredHead {
 
   [[nodiscard]] std::vector<float> Logits(const std::vector<float>& x) const {
     std::vector<float> y(rows_);
-    kernels::DenseMatMul(View(), {.x = x.data(),
-                                  .x_stride = cols_,
-                                  .tokens = 1,
-                                  .row_begin = 0,
-                                  .row_end = rows_,
-                                  .y = y.data(),
-                                  .y_stride = rows_});
+    AlignedBuffer<std::uint8_t> scratch(kernels::kDenseScratchBytes);
+    kernels::DenseMatMul(View(),
+                         {.x = x.data(),
+                          .x_stride = cols_,
+                          .tokens = 1,
+                          .row_begin = 0,
+                          .row_end = rows_,
+                          .y = y.data(),
+                          .y_stride = rows_},
+                         scratch.data());
     return y;
   }
   [[nodiscard]] std::vector<float> Row(std::size_t row) const {

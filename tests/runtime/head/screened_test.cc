@@ -46,7 +46,7 @@ class ScreenedTest : public ::testing::Test {
     // One scratch for all: what another head left must not matter.
     if (scratch_.estimates.size() < head.rows() ||
         scratch_cols_ != head.cols()) {
-      scratch_ = ScreenScratch(head.rows(), head.cols());
+      scratch_ = ScreenScratch(head.rows(), head.cols(), 2);
       scratch_cols_ = head.cols();
     }
     Screened result;
@@ -83,8 +83,9 @@ class ScreenedTest : public ::testing::Test {
 void ExpectNeeded(const std::vector<float>& logits,
                   const std::vector<float>& all, const HeadDemand& demand) {
   std::vector<bool> always(demand.rows);
-  for (const Token t : demand.always)
+  for (const Token t : demand.always) {
     always[static_cast<std::size_t>(t)] = true;
+  }
   std::vector<float> others;
   for (std::size_t r = 0; r < demand.rows; ++r) {
     if (!always[r]) others.push_back(all[r]);
@@ -182,7 +183,7 @@ TEST_F(ScreenedTest, TheSameForAnyNumberOfThreads) {
   for (const int threads : {1, 3, 8}) {
     Team team(threads);
     const ScreenRows again = MakeScreen(head.View(), team);
-    ScreenScratch scratch(rows, cols);
+    ScreenScratch scratch(rows, cols, team.size());
     std::vector<float> logits(rows);
     const auto read = ScreenedLogits({again, head.View()}, x.data(), demand,
                                      scratch, logits.data(), team);

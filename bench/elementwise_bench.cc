@@ -1,0 +1,110 @@
+// The float steps between the matrix products, one token, on every instruction
+// set of this machine.  Elements a second; sizes are widths of layers, for
+// RotateHead of all heads together.
+#include <cstddef>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "ternary_kernels/elementwise.h"
+#include "ternary_kernels/targets.h"
+
+namespace tern::bench {
+namespace {
+
+std::vector<float> RandomFloats(std::size_t size, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(size);
+  for (float& value : x) value = normal(random);
+  return x;
+}
+
+// Two inputs and an output of the size that the benchmark is given.
+struct Vectors {
+  Vectors(const benchmark::State& state, const std::string& target)
+      : size(static_cast<std::size_t>(state.range(0))),
+        a(RandomFloats(size, 1)),
+        b(RandomFloats(size, 2)),
+        out(size) {
+    kernels::ForceTarget(target);
+  }
+  std::size_t size;
+  std::vector<float> a;
+  std::vector<float> b;
+  std::vector<float> out;
+};
+
+template <class Work>
+void Time(benchmark::State& state, const Work& work) {
+  while (state.KeepRunning()) {
+    work();
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+}
+
+void RmsNorm(benchmark::State& state, const std::string& target) {
+  Vectors v(state, target);
+  Time(state, [&] {
+    kernels::RmsNorm(v.a.data(), v.b.data(), v.size, 1e-5F, v.out.data());
+  });
+}
+
+void SquaredReluGate(benchmark::State& state, const std::string& target) {
+  Vectors v(state, target);
+  Time(state, [&] {
+    kernels::SquaredReluGate(v.a.data(), v.b.data(), v.size, v.out.data());
+  });
+}
+
+void SiluGate(benchmark::State& state, const std::string& target) {
+  Vectors v(state, target);
+  Time(state, [&] {
+    kernels::SiluGate(v.a.data(), v.b.data(), v.size, v.out.data());
+  });
+}
+
+void AddTo(benchmark::State& state, const std::string& target) {
+  Vectors v(state, target);
+  // Zeros: the sum does not grow.
+  Time(state, [&] { kernels::AddTo(v.out.data(), v.size, v.a.data()); });
+}
+
+void RotateHead(benchmark::State& state, const std::string& target) {
+  constexpr std::size_t kHeadDim = 128;
+  Vectors v(state, target);
+  const std::vector<float> cosine(kHeadDim / 2, 0.8F);
+  const std::vector<float> sine(kHeadDim / 2, 0.6F);
+  Time(state, [&] {
+    for (std::size_t i = 0; i < v.size; i += kHeadDim) {
+      kernels::RotateHead(cosine.data(), sine.data(), kHeadDim, &v.a[i]);
+    }
+  });
+}
+
+using Run = void (*)(benchmark::State&, const std::string&);
+
+void Register(const char* name, const std::string& target, Run run) {
+  benchmark::RegisterBenchmark((name + ("/" + target)).c_str(), run, target)
+      ->Arg(2560)
+      ->Arg(6912);
+}
+
+}  // namespace
+}  // namespace tern::bench
+
+int main(int argc, char** argv) {
+  using tern::bench::Register;
+  benchmark::Initialize(&argc, argv);
+  for (const std::string& target : tern::kernels::SupportedTargets()) {
+    Register("RmsNorm", target, tern::bench::RmsNorm);
+    Register("SquaredReluGate", target, tern::bench::SquaredReluGate);
+    Register("SiluGate", target, tern::bench::SiluGate);
+    Register("AddTo", target, tern::bench::AddTo);
+    Register("RotateHead", target, tern::bench::RotateHead);
+  }
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -1,0 +1,266 @@
+#include "cli/bench_measure.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <random>
+#include <span>
+
+#include <tern/bandwidth.h>
+#include <tern/cpu.h>
+#include <tern/reference_check.h>
+#include <tern/sampler.h>
+
+#include "cli/io.h"
+#include "cli/loading.h"
+#include "cli/peak_memory.h"
+#include "cli/progress.h"
+#include "cli/text.h"
+
+namespace tern::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// A model that is measured.
+struct Contender {
+  std::string name;
+  std::shared_ptr<const Model> model;
+  double load_seconds = 0;
+  std::uint64_t load_growth = 0;   // of memory, at the most
+  std::uint64_t model_growth = 0;  // and what stayed
+};
+
+// A session of a contender with some number of threads.
+struct Lane {
+  const Contender* contender = nullptr;
+  int threads = 0;
+  std::unique_ptr<Session> session;
+  std::uint64_t peak_growth = 0;  // of the contender and this session
+};
+
+struct Sample {
+  double tokens_per_second = 0;
+  double bytes_per_token = 0;
+};
+
+std::string FileName(const std::string& path) {
+  const auto normal = std::filesystem::absolute(path).lexically_normal();
+  return (normal.has_filename() ? normal : normal.parent_path())
+      .filename()
+      .string();
+}
+
+std::shared_ptr<const Model> LoadOrMake(const BenchOptions& options,
+                                        WeightFormat format,
+                                        std::string* name) {
+  const int threads =
+      *std::max_element(options.threads.begin(), options.threads.end());
+  if (options.shape.empty()) {
+    const std::string path = ChooseModel(options.model).string();
+    *name = FileName(path);
+    ComputeOptions compute;
+    compute.format = options.format;
+    compute.num_threads = threads;
+    return LoadModel(path, compute);
+  }
+  *name = options.shape;
+  Progress bar("making " + options.shape);
+  RandomModelOptions random;
+  random.format = format;
+  random.num_threads = threads;
+  random.progress = [&bar](double fraction) { bar.Update(fraction); };
+  ModelConfig config = RandomShape(options.shape);
+  CheckBenchContext(options, config);
+  if (options.format.input_type) config.input_type = *options.format.input_type;
+  return MakeRandomModel(config, random);
+}
+
+Contender Prepare(const BenchOptions& options, WeightFormat format) {
+  Contender contender;
+  const PeakMemory memory;
+  const std::uint64_t before = ResidentBytes();
+  const Clock::time_point start = Clock::now();
+  contender.model = LoadOrMake(options, format, &contender.name);
+  contender.load_seconds = SecondsSince(start);
+  contender.load_growth = memory.Growth();
+  const std::uint64_t after = ResidentBytes();
+  contender.model_growth = after > before ? after - before : 0;
+  const Model& model = *contender.model;
+  CheckBenchContext(options, model.config());
+  const std::string name = contender.name + " " + model.linear_type();
+  Note(name + ": " + HumanBytes(model.weights_bytes()) + " of weights in " +
+       Fixed(contender.load_seconds, 1) + " s");
+  const ReferenceCheck check =
+      CheckAgainstReference(model, options.threads.front());
+  Note(name + ": " + std::to_string(check.outputs) + " outputs of " +
+       std::to_string(check.rows) + " rows of " +
+       std::to_string(check.matrices) + " matrices are those of plain loops");
+  return contender;
+}
+
+std::vector<Token> RandomTokens(std::size_t count, const Model& model) {
+  std::mt19937 random(1);
+  std::vector<Token> tokens(count);
+  for (Token& token : tokens) {
+    token = static_cast<Token>(random() % model.config().vocab_size);
+  }
+  return tokens;
+}
+
+// Brings the session to `start` tokens, all of them run, and its team of
+// threads out of its sleep.
+void GoToStart(std::size_t start, const Model& model, Session& session) {
+  if (session.tokens().size() < start) {
+    session.Truncate(0);
+    session.Append(RandomTokens(start, model));
+  }
+  session.Truncate(start);
+  if (start == 0) session.Append(RandomTokens(1, model));
+  (void)session.Logits();
+  if (start == 0) session.Truncate(0);
+}
+
+Sample TakeSample(const BenchOptions& options, const BenchTest& test,
+                  const Lane& lane) {
+  const Model& model = *lane.contender->model;
+  Session& session = *lane.session;
+  GoToStart(options.Start(test), model, session);
+  const std::vector<Token> prompt =
+      RandomTokens(test.decodes ? 0 : test.tokens, model);
+  Sampler greedy({.temperature = 0});
+  // Next gives the token at once and runs it when the following one is asked
+  // for: after this one, each Next is one pass through layers and head.
+  if (test.decodes) (void)session.Next(greedy);
+  const std::uint64_t bytes = session.bytes_read();
+  const Clock::time_point start = Clock::now();
+  if (test.decodes) {
+    for (std::size_t i = 0; i < test.tokens; ++i) (void)session.Next(greedy);
+  } else {
+    session.Append(prompt);
+    (void)session.Logits();
+  }
+  const double seconds = SecondsSince(start);
+  const auto tokens = static_cast<double>(test.tokens);
+  return {tokens / seconds,
+          static_cast<double>(session.bytes_read() - bytes) / tokens};
+}
+
+// A session, and every test once: the warm-up, and how much memory it takes.
+Lane WarmUp(const BenchOptions& options, const Contender& contender,
+            int threads) {
+  Lane lane;
+  lane.contender = &contender;
+  lane.threads = threads;
+  const PeakMemory memory;
+  lane.session = std::make_unique<Session>(
+      contender.model, SessionOptions{.context_length = options.ContextLength(),
+                                      .kv_type = options.kv_type,
+                                      .num_threads = threads});
+  for (const BenchTest& test : options.tests) {
+    const Sample sample = TakeSample(options, test, lane);
+    Note(contender.name + " " + contender.model->linear_type() + ": " +
+         test.Name() + ", " + std::to_string(threads) +
+         (threads == 1 ? " thread" : " threads") + ": warm-up, " +
+         Fixed(sample.tokens_per_second, 1) + " tokens/s");
+  }
+  lane.peak_growth =
+      std::max(contender.load_growth, contender.model_growth + memory.Growth());
+  return lane;
+}
+
+// The lanes of one number of threads lie side by side, so that what is compared
+// is timed one after the other.
+std::vector<Lane> WarmUpAll(const BenchOptions& options,
+                            const std::vector<Contender>& contenders) {
+  std::vector<Lane> lanes;
+  for (const int threads : options.threads) {
+    for (const Contender& contender : contenders) {
+      lanes.push_back(WarmUp(options, contender, threads));
+    }
+  }
+  return lanes;
+}
+
+BenchResult EmptyResult(const BenchOptions& options, const BenchTest& test,
+                        const Lane& lane) {
+  BenchResult result;
+  result.model = lane.contender->name;
+  result.format = lane.contender->model->linear_type();
+  result.test = test;
+  result.depth = options.depth;
+  result.context = options.Start(test) + test.tokens;
+  result.threads = lane.threads;
+  result.weights_bytes = lane.contender->model->weights_bytes();
+  result.peak_rss_bytes = lane.peak_growth;
+  result.load_seconds = lane.contender->load_seconds;
+  return result;
+}
+
+// Rounds of one sample each: every test in every lane, then the memory.
+std::vector<BenchResult> TakeTurns(const BenchOptions& options,
+                                   const std::vector<Lane>& lanes,
+                                   BandwidthProbe& probe) {
+  std::vector<BenchResult> results;
+  for (const BenchTest& test : options.tests) {
+    for (const Lane& lane : lanes) {
+      results.push_back(EmptyResult(options, test, lane));
+    }
+  }
+  std::map<int, std::vector<double>> bandwidth;  // by threads
+  Progress bar("measuring");
+  const std::size_t steps = options.repetitions * results.size();
+  for (std::size_t step = 0; step < steps; ++step) {
+    BenchResult& result = results[step % results.size()];
+    const Lane& lane = lanes[step % lanes.size()];
+    bar.Update(static_cast<double>(step) / static_cast<double>(steps),
+               result.format + " " + result.test.Name());
+    const Sample sample = TakeSample(options, result.test, lane);
+    result.samples.push_back(sample.tokens_per_second);
+    result.bytes_read_per_token = sample.bytes_per_token;
+    if ((step + 1) % results.size() != 0) continue;
+    for (const int threads : options.threads) {
+      bandwidth[threads].push_back(probe.Measure(threads));
+    }
+  }
+  for (BenchResult& result : results) {
+    result.read_bandwidth_gb_s = Median(bandwidth[result.threads]);
+  }
+  return results;
+}
+
+}  // namespace
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half]
+                                : (values[half - 1] + values[half]) / 2;
+}
+
+std::vector<BenchResult> Measure(const BenchOptions& options) {
+  ChooseTarget(options.target);
+  const std::uint64_t program = ResidentBytes();
+  std::vector<Contender> contenders(options.formats.size());
+  // The larger one first: if there is no room for it, that is told at once.
+  for (const bool is_f16 : {true, false}) {
+    for (std::size_t i = 0; i < contenders.size(); ++i) {
+      const WeightFormat format = options.formats[i];
+      if ((format == WeightFormat::kF16) != is_f16) continue;
+      contenders[i] = Prepare(options, format);
+    }
+  }
+  BandwidthProbe probe;
+  const std::vector<Lane> lanes = WarmUpAll(options, contenders);
+  std::vector<BenchResult> results = TakeTurns(options, lanes, probe);
+  for (BenchResult& result : results) result.peak_rss_bytes += program;
+  return results;
+}
+
+}  // namespace tern::cli

@@ -1,0 +1,41 @@
+// The measurements of `tern bench`.
+#ifndef TERN_CLI_BENCH_MEASURE_H_
+#define TERN_CLI_BENCH_MEASURE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/bench_options.h"
+
+namespace tern::cli {
+
+// One test of one model with one number of threads.
+struct BenchResult {
+  std::string model;   // the shape, or the file's name
+  std::string format;  // of the linear layers: "ternary", "f16", ...
+  BenchTest test;
+  std::size_t depth = 0;    // tokens in the context when the test begins
+  std::size_t context = 0;  // and when it ends
+  int threads = 0;
+  std::vector<double> samples;      // tokens a second, in order
+  double bytes_read_per_token = 0;  // Session::bytes_read
+  double read_bandwidth_gb_s = 0;   // with these threads, in the same run
+  std::uint64_t weights_bytes = 0;
+  // The program as it was at the start, and what the model, one session and its
+  // tests added to it at the most: as if nothing else had been measured.
+  std::uint64_t peak_rss_bytes = 0;
+  double load_seconds = 0;
+};
+
+double Median(std::vector<double> values);
+
+// Measures everything that is asked for: each model is loaded or made, compared
+// with plain loops and run once; then the samples of all are taken in turn.
+// What goes on is told on stderr.  Ordered by test, threads, format.
+std::vector<BenchResult> Measure(const BenchOptions& options);
+
+}  // namespace tern::cli
+
+#endif  // TERN_CLI_BENCH_MEASURE_H_

@@ -1,0 +1,39 @@
+// How fast this machine reads memory: what decoding, which reads every weight
+// once a token, is measured against.
+#ifndef TERN_BANDWIDTH_H_
+#define TERN_BANDWIDTH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace tern {
+
+// Keeps a buffer for its measurements, so that several, taken between others,
+// do not pay for its pages again.  Belongs to one thread at a time.
+class BandwidthProbe {
+ public:
+  // A buffer of 16 times the third-level cache (but no more than an eighth of
+  // the free memory, and no less than 256 MiB) in 2 MiB pages.  Throws Error
+  // (kOutOfMemory).
+  BandwidthProbe();
+  BandwidthProbe(const BandwidthProbe&) = delete;
+  BandwidthProbe& operator=(const BandwidthProbe&) = delete;
+  ~BandwidthProbe();
+
+  // 10^9 bytes a second that `num_threads` threads read together: the best of
+  // three passes over the buffer, for what is asked is what the machine can do.
+  // Throws Error (kInvalidArgument) if the system does not give that many
+  // threads.
+  [[nodiscard]] double Measure(int num_threads);
+
+  [[nodiscard]] std::uint64_t bytes() const;
+
+ private:
+  class Buffer;
+  std::unique_ptr<Buffer> buffer_;
+};
+
+}  // namespace tern
+
+#endif  // TERN_BANDWIDTH_H_

@@ -1,0 +1,184 @@
+// `tern bench`: the members that scripts read, figures that agree with each
+// other, and what it refuses.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "cli/bench_report.h"
+#include "cli/peak_memory.h"
+#include "tests/support/subprocess.h"
+
+namespace tern {
+namespace {
+
+using cli::BenchOptions;
+using cli::BenchResult;
+using nlohmann::json;
+using testing::ProgramResult;
+using testing::RunProgram;
+using Words = std::vector<std::string>;
+
+const char* const kModel = TERN_SOURCE_DIR "/models/books-79m.gguf";
+
+ProgramResult Bench(Words words) {
+  words.insert(words.begin(), "bench");
+  return RunProgram(TERN_PROGRAM, words,
+                    {.environment = {{"TERN_MODEL", kModel}}});
+}
+
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+void ExpectError(const Words& words, int status, const std::string& part) {
+  const ProgramResult result = Bench(words);
+  EXPECT_EQ(result.status, status) << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(result.err.substr(0, 6), "tern: ") << result.err;
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1)
+      << result.err;
+  EXPECT_TRUE(Contains(result.err, part)) << result.err;
+}
+
+TEST(Bench, JsonHasWhatTheContractNamesForEveryTestAndNumberOfThreads) {
+  const ProgramResult run = Bench({"-p", "8,16", "-n", "4", "-t", "2,1",
+                                   "--depth", "3", "-r", "3", "--json"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const json results = json::parse(run.out);
+  ASSERT_EQ(results.size(), 6U);
+  std::vector<std::pair<std::string, int>> seen;
+  for (const json& r : results) {
+    EXPECT_EQ(r["model"], "books-79m.gguf");
+    EXPECT_EQ(r["format"], "ternary");
+    EXPECT_EQ(r["kv"], "f16");
+    EXPECT_EQ(r["depth"], 3);
+    seen.emplace_back(r["test"], r["threads"]);
+    std::vector<double> samples = r["samples"];
+    ASSERT_EQ(samples.size(), 3U);
+    std::sort(samples.begin(), samples.end());
+    EXPECT_GT(samples[0], 0);
+    EXPECT_EQ(r["tokens_per_second"], samples[1]);
+    EXPECT_GT(r["read_bandwidth_gb_s"], 0.1);
+    const double expected = samples[1] *
+                            r["bytes_read_per_token"].get<double>() / 1e7 /
+                            r["read_bandwidth_gb_s"].get<double>();
+    EXPECT_NEAR(r["percent_of_bandwidth"], expected, 1e-6 * expected);
+    EXPECT_GT(r["weights_bytes"], 20'000'000);
+    EXPECT_GT(r["peak_rss_bytes"], r["weights_bytes"]);
+    EXPECT_LT(r["peak_rss_bytes"], 200'000'000);  // not the probe's 1 GiB
+    EXPECT_GT(r["load_seconds"], 0);
+    EXPECT_FALSE(r["target"].get<std::string>().empty());
+    EXPECT_FALSE(r.contains("times_f16"));
+  }
+  EXPECT_EQ(seen, (std::vector<std::pair<std::string, int>>{{"pp8", 2},
+                                                            {"pp8", 1},
+                                                            {"pp16", 2},
+                                                            {"pp16", 1},
+                                                            {"tg4", 2},
+                                                            {"tg4", 1}}));
+  // A prompt reads the weights once for all of its tokens.
+  EXPECT_LT(results[0]["bytes_read_per_token"],
+            results[4]["bytes_read_per_token"]);
+  EXPECT_GT(results[4]["bytes_read_per_token"], 20'000'000);
+  EXPECT_EQ(results[0]["context"], 11);
+  EXPECT_EQ(results[4]["context"], 7);
+}
+
+TEST(Bench, AShapeIsCheckedAndMeasuredInATable) {
+  const ProgramResult run = Bench(
+      {"--shape", "bitnet-700m", "-p", "4", "-n", "2", "-r", "3", "-t", "2"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  EXPECT_TRUE(Contains(run.out, "\nbitnet-700m  ternary  pp4 ")) << run.out;
+  EXPECT_TRUE(Contains(run.out, "\nbitnet-700m  ternary  tg2 ")) << run.out;
+  EXPECT_TRUE(Contains(run.err, "are those of plain loops")) << run.err;
+}
+
+TEST(Bench, WrongUsageIsNamed) {
+  const std::vector<std::pair<Words, std::string>> bad = {
+      {{"--shape", "bitnet-4b"}, "--shape: 'bitnet-4b'"},
+      {{"--shape", "bitnet-3b", "-m", "x"}, "--shape:"},
+      {{"--format", "f16"}, "--format: needs --shape"},
+      {{"--compare"}, "--compare: needs --shape"},
+      {{"--shape", "bitnet-3b", "--format", "f16,f16"}, "--format:"},
+      {{"--shape", "bitnet-3b", "--format", "bf16"}, "'bf16'"},
+      {{"--shape", "bitnet-3b", "--format", "f16", "--compare"}, "--format:"},
+      {{"-p", "x"}, "--prompt: 'x'"},
+      {{"-p", "1,,2"}, "--prompt: ''"},
+      {{"-p", "2,2"}, "--prompt: '2,2'"},
+      {{"-p", "0", "-n", "0"}, "both are 0"},
+      {{"-n", "-1"}, "--generate: '-1'"},
+      {{"-t", "0"}, "--threads: '0'"},
+      {{"-t", "1,1"}, "--threads:"},
+      {{"-r", "2"}, "--repetitions: '2'"},
+      {{"--depth", "-1"}, "--depth: '-1'"},
+      {{"--target", "MMX"}, "--target: 'MMX'"},
+      {{"--kv", "q4"}, "--kv: 'q4'"},
+      {{"--shape", "bitnet-700m", "--depth", "200000"}, "200513 positions"}};
+  for (const auto& [words, part] : bad) ExpectError(words, 2, part);
+}
+
+TEST(Bench, WhatDoesNotFitIntoMemoryIsRefusedBeforeAnyWork) {
+  ExpectError({"--shape", "70b", "--compare"}, 1,
+              "random weights of shape 70b, f16: needs ");
+  ExpectError({"-m", "/no/such/model"}, 1, "/no/such/model");
+}
+
+BenchResult Result(const std::string& format, const cli::BenchTest& test,
+                   double speed) {
+  BenchResult result;
+  result.model = "bitnet-3b";
+  result.format = format;
+  result.test = test;
+  result.threads = 2;
+  result.samples = {speed * 3, speed, speed / 2};
+  result.bytes_read_per_token = 1e9;
+  result.read_bandwidth_gb_s = 20;
+  result.weights_bytes = format == "f16" ? 6'000'000'000U : 1'000'000'000U;
+  result.peak_rss_bytes = format == "f16" ? 7'000'000'000U : 2'000'000'000U;
+  return result;
+}
+
+TEST(Bench, ComparisonDividesTheMediansOfTheSameTest) {
+  BenchOptions options;
+  options.compare = true;
+  options.repetitions = 3;
+  const cli::BenchTest prefill{false, 512};
+  const cli::BenchTest decode{true, 128};
+  const std::vector<BenchResult> results = {
+      Result("ternary", prefill, 100), Result("f16", prefill, 20),
+      Result("ternary", decode, 12), Result("f16", decode, 4)};
+  const cli::Json array = cli::BenchJson(options, results);
+  EXPECT_EQ(array[0]["tokens_per_second"], 100.0);
+  EXPECT_EQ(array[0]["percent_of_bandwidth"], 500.0);
+  EXPECT_EQ(array[0]["times_f16"]["speed"], 5.0);
+  EXPECT_TRUE(array[0]["times_f16"]["paper_speed"].is_null());
+  EXPECT_EQ(array[2]["times_f16"]["speed"], 3.0);
+  EXPECT_EQ(array[2]["times_f16"]["weights"], 6.0);
+  EXPECT_EQ(array[2]["times_f16"]["peak_rss"], 3.5);
+  EXPECT_EQ(array[2]["times_f16"]["paper_speed"], 2.71);
+  EXPECT_EQ(array[2]["times_f16"]["paper_memory"], 3.55);
+  EXPECT_FALSE(array[1].contains("times_f16"));
+  const std::string table = cli::CompareTable(results);
+  EXPECT_TRUE(Contains(table, "3.00x  2.71x")) << table;
+  EXPECT_TRUE(Contains(table, "3.50x  3.55x")) << table;
+  EXPECT_EQ(cli::Median({4, 1, 3, 2}), 2.5);
+}
+
+TEST(PeakMemory, CountsWhatCameAndWentAgain) {
+  const cli::PeakMemory before;
+  {
+    const std::vector<char> big(std::size_t{64} << 20U, 1);
+    EXPECT_EQ(big.back(), 1);
+  }
+  EXPECT_GT(before.Growth(), std::uint64_t{60} << 20U);
+  EXPECT_LT(before.Growth(), std::uint64_t{80} << 20U);
+  const cli::PeakMemory after;
+  EXPECT_LT(after.Growth(), std::uint64_t{8} << 20U);
+}
+
+}  // namespace
+}  // namespace tern
