@@ -83,13 +83,16 @@ void Stored(benchmark::State& state, const std::string& target) {
   kernels::ForceTarget(target);
   Heads& heads = TheHeads();
   Team team(static_cast<int>(state.range(0)));
+  AlignedBuffer<std::uint8_t> scratch(team.size() *
+                                      kernels::kDenseScratchBytes);
   while (state.KeepRunning()) {
     ParallelFor(team, kRows, 32,
-                [&](std::size_t begin, std::size_t end, std::size_t) {
-                  kernels::DenseMatMul(heads.View(),
-                                       {heads.x.data(), kCols, 1, begin, end,
-                                        heads.logits.data(), kRows},
-                                       nullptr);
+                [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                  kernels::DenseMatMul(
+                      heads.View(),
+                      {heads.x.data(), kCols, 1, begin, end,
+                       heads.logits.data(), kRows},
+                      scratch.data() + thread * kernels::kDenseScratchBytes);
                 });
   }
   Count(state, static_cast<double>(heads.stored.bytes()));
@@ -99,11 +102,10 @@ void Q8(benchmark::State& state, const std::string& target) {
   kernels::ForceTarget(target);
   Heads& heads = TheHeads();
   Team team(static_cast<int>(state.range(0)));
-  AlignedBuffer<std::int16_t> q(kernels::Int8RowStride(kCols));
-  float scale = 0;
+  Int8RowsScratch scratch(1, kCols);
   while (state.KeepRunning()) {
-    Int8RowsProduct(heads.int8, heads.x.data(), 1, q.data(), &scale,
-                    heads.logits.data(), team);
+    Int8RowsProduct(heads.int8, heads.x.data(), 1, scratch, heads.logits.data(),
+                    team);
   }
   Count(state, static_cast<double>(heads.int8.bytes()));
 }
@@ -112,13 +114,13 @@ void Screened(benchmark::State& state, const std::string& target) {
   kernels::ForceTarget(target);
   Heads& heads = TheHeads();
   Team team(static_cast<int>(state.range(0)));
-  ScreenScratch scratch(kRows, kCols);
+  ScreenScratch scratch(kRows, kCols, team.size());
   const HeadDemand demand{.rows = kRows,
                           .best = static_cast<std::size_t>(state.range(1)),
                           .always = {}};
   ScreenedRows read;
   while (state.KeepRunning()) {
-    read = ScreenedLogits(heads.screen, heads.View(), heads.x.data(), demand,
+    read = ScreenedLogits({heads.screen, heads.View()}, heads.x.data(), demand,
                           scratch, heads.logits.data(), team)
                .value_or(ScreenedRows{kRows, kRows});
   }

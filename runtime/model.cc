@@ -151,18 +151,18 @@ std::uint64_t Model::bytes_per_token() const {
          embedding.bytes() / embedding.rows;
 }
 
-std::uint64_t Model::layers_bytes() const { return LayerBytes(*weights_); }
-
-std::string Model::linear_type() const {
-  return TypePhrase(weights_->layers.front().q);
-}
-
 std::uint64_t Model::head_bytes_per_token() const {
   if (weights_->int8_head.rows != 0) return weights_->int8_head.bytes();
   if (weights_->screen.rows != 0) {
     return ScreenRows::FirstBytes(weights_->screen.rows, weights_->screen.cols);
   }
   return weights_->Head().bytes();
+}
+
+std::uint64_t Model::layers_bytes() const { return LayerBytes(*weights_); }
+
+std::string Model::linear_type() const {
+  return TypePhrase(weights_->layers.front().q);
 }
 
 std::string Model::Describe() const {

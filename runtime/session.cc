@@ -57,7 +57,7 @@ class Session::Impl {
         cache_((CheckMemory(), model_->config()), context_length_, kv_type_),
         work_(model_->config(), std::min(context_length_, kPrefillChunk),
               num_threads_),
-        head_(model_->weights(), kLogitsBatch),
+        head_(model_->weights(), kLogitsBatch, num_threads_),
         last_(model_->config().hidden_size) {
     tokens_.reserve(context_length_);
   }
@@ -157,15 +157,6 @@ class Session::Impl {
     logits_are_valid_ = false;
   }
 
-  // What a chunk of tokens read: every layer once, its rows of the embedding,
-  // and once the keys and values up to its last token, which its tokens share
-  // in the caches.
-  void CountLayers(std::size_t tokens) {
-    const Linear& embedding = model_->weights().embedding;
-    bytes_read_ += layers_bytes_ + embedding.bytes() / embedding.rows * tokens +
-                   CacheBytes(model_->config(), num_run_ + tokens, kv_type_);
-  }
-
   // What the head reads, and room for what it gives.
   void PrepareLogits() {
     if (tokens_.empty()) {
@@ -177,6 +168,15 @@ class Session::Impl {
     if (logits_.size() == 0) {
       logits_ = AlignedBuffer<float>(model_->config().vocab_size);
     }
+  }
+
+  // What a chunk of tokens read: every layer once, its rows of the embedding,
+  // and once the keys and values up to its last token, which its tokens share
+  // in the caches.
+  void CountLayers(std::size_t tokens) {
+    const Linear& embedding = model_->weights().embedding;
+    bytes_read_ += layers_bytes_ + embedding.bytes() / embedding.rows * tokens +
+                   CacheBytes(model_->config(), num_run_ + tokens, kv_type_);
   }
 
   // The token that Next chose goes through the layers only when something
@@ -191,7 +191,7 @@ class Session::Impl {
     const ModelConfig& config = model_->config();
     const std::uint64_t scratch =
         SessionScratchBytes(config, context_length_, num_threads_) +
-        Head::Bytes(model_->weights(), kLogitsBatch) +
+        Head::Bytes(model_->weights(), kLogitsBatch, num_threads_) +
         (kLogitsBatch + 1) * config.vocab_size * sizeof(float) +
         context_length_ * sizeof(Token);
     RequireMemory(
@@ -248,7 +248,7 @@ class Session::Impl {
   Workspace work_;
   const std::string target_ = kernels::ActiveTarget();  // of the scratch's size
   const std::uint64_t layers_bytes_ = model_->layers_bytes();
-  std::uint64_t bytes_read_ = 0;
+  std::uint64_t bytes_read_ = 0;  // but those of the head
   std::vector<Token> tokens_;
   // Tokens that went through the layers: all, or all but the last.
   std::size_t num_run_ = 0;

@@ -18,8 +18,6 @@ namespace tern::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Bytes that a row's load runs behind its prefetch; see bench/head_bench.cc.
-constexpr std::size_t kAhead = 4096;
 // Rows whose sums are kept before they become floats.
 constexpr std::size_t kSums = 64;
 
@@ -81,6 +79,8 @@ HWY_INLINE std::uint32_t Total(V32 sum) {
   return static_cast<std::uint32_t>(hn::GetLane(hn::SumOfLanes(D32(), sum)));
 }
 
+// Bytes that a row's load runs behind its prefetch.
+constexpr std::size_t kAhead = 4096;
 HWY_INLINE void PrefetchLine(const void* line) {
   hwy::Prefetch(static_cast<const std::uint8_t*>(line) + kAhead);
 }
@@ -266,7 +266,7 @@ void ScreenFine(const ScreenView& w, const ScreenInput& in,
 }
 
 void RefineRows(const DenseView& w, const float* x, const std::uint32_t* rows,
-                std::size_t count, float* y) {
+                std::size_t count, float* y, void* scratch) {
   const std::size_t row_bytes = DenseRowBytes(w.type, w.cols);
   for (std::size_t i = 0; i < count;) {
     std::size_t end = i + 1;
@@ -285,7 +285,7 @@ void RefineRows(const DenseView& w, const float* x, const std::uint32_t* rows,
                  .row_end = rows[end - 1] + std::size_t{1},
                  .y = y,
                  .y_stride = w.rows},
-                nullptr);
+                scratch);
     i = end;
   }
 }

@@ -96,10 +96,11 @@ void ScreenFine(const ScreenView& w, const ScreenInput& in,
                 const std::uint32_t* rows, std::size_t count,
                 const float* estimates, float* bounds);
 
-// y[rows[i]] for `count` ascending rows, as DenseMatMul gives it for one token;
+// y[rows[i]] for `count` ascending rows, as DenseMatMul gives it for one token,
+// with its scratch;
 // rows far apart are fetched ahead.
 void RefineRows(const DenseView& w, const float* x, const std::uint32_t* rows,
-                std::size_t count, float* y);
+                std::size_t count, float* y, void* scratch);
 
 }  // namespace tern::kernels
 

@@ -68,25 +68,24 @@ void MakeHead(HeadForm form, Weights& weights, Team& team) {
   if (form == HeadForm::kScreened) weights.screen = MakeScreen(stored, team);
 }
 
-Head::Head(const Weights& weights, std::size_t max_tokens) {
+Head::Head(const Weights& weights, std::size_t max_tokens, int num_threads) {
   if (weights.int8_head.rows != 0) {
-    q_ = AlignedBuffer<std::int16_t>(
-        max_tokens * kernels::Int8RowStride(weights.int8_head.cols));
-    scales_ = AlignedBuffer<float>(max_tokens);
+    int8_ = Int8RowsScratch(max_tokens, weights.int8_head.cols);
   }
   if (weights.screen.rows != 0) {
-    screen_ = ScreenScratch(weights.screen.rows, weights.screen.cols);
+    screen_ = ScreenScratch(weights.screen.rows, weights.screen.cols,
+                            static_cast<std::size_t>(num_threads));
   }
 }
 
-std::uint64_t Head::Bytes(const Weights& weights, std::size_t max_tokens) {
+std::uint64_t Head::Bytes(const Weights& weights, std::size_t max_tokens,
+                          int num_threads) {
   if (weights.int8_head.rows != 0) {
-    return max_tokens * (kernels::Int8RowStride(weights.int8_head.cols) *
-                             sizeof(std::int16_t) +
-                         sizeof(float));
+    return Int8RowsScratch::Bytes(max_tokens, weights.int8_head.cols);
   }
   return weights.screen.rows != 0
-             ? ScreenScratch::Bytes(weights.screen.rows, weights.screen.cols)
+             ? ScreenScratch::Bytes(weights.screen.rows, weights.screen.cols,
+                                    static_cast<std::size_t>(num_threads))
              : 0;
 }
 
@@ -94,8 +93,7 @@ void Head::All(const ForwardPass& pass, const float* x, std::size_t tokens,
                float* logits) noexcept {
   const Int8Rows& int8 = pass.weights.int8_head;
   if (int8.rows != 0) {
-    Int8RowsProduct(int8, x, tokens, q_.data(), scales_.data(), logits,
-                    pass.team);
+    Int8RowsProduct(int8, x, tokens, int8_, logits, pass.team);
     bytes_read_ += int8.bytes();
     return;
   }
@@ -115,7 +113,7 @@ bool Head::ForSampling(const ForwardPass& pass, const float* x,
     return true;
   }
   const Linear& head = pass.weights.Head();
-  const auto read = ScreenedLogits(screen, head.dense.View(), x, *demand,
+  const auto read = ScreenedLogits({screen, head.dense.View()}, x, *demand,
                                    screen_, logits, pass.team);
   if (!read) {
     All(pass, x, 1, logits);

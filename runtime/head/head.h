@@ -37,8 +37,9 @@ void MakeHead(HeadForm form, Weights& weights, Team& team);
 class Head {
  public:
   // For at most `max_tokens` at once.
-  Head(const Weights& weights, std::size_t max_tokens);
-  static std::uint64_t Bytes(const Weights& weights, std::size_t max_tokens);
+  Head(const Weights& weights, std::size_t max_tokens, int num_threads);
+  static std::uint64_t Bytes(const Weights& weights, std::size_t max_tokens,
+                             int num_threads);
 
   // logits [tokens][vocab], all of them, for x [tokens][hidden].
   void All(const ForwardPass& pass, const float* x, std::size_t tokens,
@@ -56,8 +57,7 @@ class Head {
   [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
 
  private:
-  AlignedBuffer<std::int16_t> q_;  // of int8 rows, [tokens][stride]
-  AlignedBuffer<float> scales_;    // of q_, [tokens]
+  Int8RowsScratch int8_;
   ScreenScratch screen_;
   // Calls of ForSampling that will not use the screen, because it lately let
   // too much through.

@@ -56,28 +56,29 @@ Int8Rows MakeInt8Rows(const kernels::DenseView& w, Team& team) {
 }
 
 void Int8RowsProduct(const Int8Rows& w, const float* x, std::size_t tokens,
-                     std::int16_t* q, float* x_scales, float* y,
-                     Team& team) noexcept {
+                     Int8RowsScratch& scratch, float* y, Team& team) noexcept {
+  std::int16_t* q = scratch.x.data();
+  float* scales = scratch.scales.data();
   const std::size_t stride = kernels::Int8RowStride(w.cols);
   const int limit = WideLimit(w.cols, kMost);
   for (std::size_t t = 0; t < tokens; ++t) {
     const WideInput input =
         QuantizeWide(x + t * w.cols, w.cols, limit, q + t * stride, stride);
-    x_scales[t] = std::isfinite(input.norm)
-                      ? input.scale
-                      : std::numeric_limits<float>::quiet_NaN();
+    scales[t] = std::isfinite(input.norm)
+                    ? input.scale
+                    : std::numeric_limits<float>::quiet_NaN();
   }
-  ParallelFor(
-      team, w.rows, kRowBlock,
-      [&](std::size_t begin, std::size_t end, std::size_t) {
-        for (; begin < end; begin += kRowBlock) {
-          const std::size_t block_end = std::min(begin + kRowBlock, end);
-          for (std::size_t t = 0; t < tokens; ++t) {
-            kernels::Int8RowsMatVec(w.View(), q + t * stride, x_scales[t],
-                                    begin, block_end, y + t * w.rows);
-          }
-        }
-      });
+  ParallelFor(team, w.rows, kRowBlock,
+              [&](std::size_t begin, std::size_t end, std::size_t) {
+                for (; begin < end; begin += kRowBlock) {
+                  const std::size_t block_end =
+                      std::min(begin + kRowBlock, end);
+                  for (std::size_t t = 0; t < tokens; ++t) {
+                    kernels::Int8RowsMatVec(w.View(), q + t * stride, scales[t],
+                                            begin, block_end, y + t * w.rows);
+                  }
+                }
+              });
 }
 
 }  // namespace tern

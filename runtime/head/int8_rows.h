@@ -31,12 +31,23 @@ struct Int8Rows {
 // q = round(w * 127 / largest |w| of the row), of finite numbers.
 Int8Rows MakeInt8Rows(const kernels::DenseView& w, Team& team);
 
-// y [tokens][rows] = w x [tokens][cols]; the integers of x go to q
-// [tokens][Int8RowStride(cols)], aligned to 64, and their scales to x_scales
-// [tokens].  Where x is not finite, neither is y.
+// The inputs of a product as integers.
+struct Int8RowsScratch {
+  Int8RowsScratch() = default;
+  Int8RowsScratch(std::size_t tokens, std::size_t cols)
+      : x(tokens * kernels::Int8RowStride(cols)), scales(tokens) {}
+  static std::uint64_t Bytes(std::size_t tokens, std::size_t cols) {
+    return tokens * (kernels::Int8RowStride(cols) * sizeof(std::int16_t) +
+                     sizeof(float));
+  }
+  AlignedBuffer<std::int16_t> x;  // [tokens][Int8RowStride(cols)]
+  AlignedBuffer<float> scales;    // of x, [tokens]
+};
+
+// y [tokens][rows] = w x [tokens][cols]; tokens at most those of
+// the scratch.  Where x is not finite, neither is y.
 void Int8RowsProduct(const Int8Rows& w, const float* x, std::size_t tokens,
-                     std::int16_t* q, float* x_scales, float* y,
-                     Team& team) noexcept;
+                     Int8RowsScratch& scratch, float* y, Team& team) noexcept;
 
 }  // namespace tern
 

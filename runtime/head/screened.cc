@@ -23,8 +23,7 @@ constexpr std::size_t kMore = 24;
 std::size_t Blocks(std::size_t rows) { return (rows + kBlock - 1) / kBlock; }
 
 struct Search {
-  const ScreenRows& screen;
-  const kernels::DenseView& head;
+  const ScreenedHead& head;
   const float* x;
   const HeadDemand& demand;
   ScreenScratch& scratch;
@@ -43,7 +42,7 @@ void NoteLargest(const Search& s, std::size_t block) {
 void ScreenAll(const Search& s, const kernels::ScreenInput& input) {
   ParallelFor(s.team, s.demand.rows, kBlock,
               [&](std::size_t begin, std::size_t end, std::size_t) {
-                kernels::Screen(s.screen.View(), input, begin, end,
+                kernels::Screen(s.head.screen.View(), input, begin, end,
                                 s.scratch.estimates.data(),
                                 s.scratch.bounds.data());
                 for (; begin < end; begin += kBlock) {
@@ -119,7 +118,9 @@ std::span<std::uint32_t> PickFirst(const Search& s) {
 // Logits below this are not needed.
 double Cut(const Search& s, std::span<const std::uint32_t> first) {
   const HeadDemand& demand = s.demand;
-  if (first.size() < demand.best) return -kInfinity;
+  if (first.size() < demand.best) {
+    return -std::numeric_limits<double>::infinity();
+  }
   float* values = s.scratch.largest.data();
   for (std::size_t i = 0; i < first.size(); ++i) {
     values[i] = s.logits[first[i]];
@@ -137,7 +138,8 @@ using RowList = std::array<std::uint32_t, kRefineBlock>;
 
 // Rows [begin, end): logits of those that may reach the cut.
 ScreenedRows RefineBlock(const Search& s, const kernels::ScreenInput& input,
-                         std::size_t begin, std::size_t end, double cut) {
+                         std::size_t begin, std::size_t end, double cut,
+                         std::size_t thread) {
   float* bounds = s.scratch.bounds.data();
   RowList rows;
   ScreenedRows count;
@@ -146,59 +148,65 @@ ScreenedRows RefineBlock(const Search& s, const kernels::ScreenInput& input,
     rows[count.fine] = static_cast<std::uint32_t>(r);
     count.fine += bounds[r] < cut ? 0 : 1;
   }
-  kernels::ScreenFine(s.screen.View(), input, rows.data(), count.fine,
+  kernels::ScreenFine(s.head.screen.View(), input, rows.data(), count.fine,
                       s.scratch.estimates.data(), bounds);
   for (std::size_t i = 0; i < count.fine; ++i) {
     const std::uint32_t r = rows[i];
     rows[count.refined] = r;
     count.refined += bounds[r] < cut ? 0 : 1;
   }
-  kernels::RefineRows(s.head, s.x, rows.data(), count.refined, s.logits);
+  kernels::RefineRows(s.head.stored, s.x, rows.data(), count.refined, s.logits,
+                      s.scratch.DenseOf(thread));
   return count;
 }
 
 }  // namespace
 
-ScreenScratch::ScreenScratch(std::size_t rows, std::size_t cols)
+ScreenScratch::ScreenScratch(std::size_t rows, std::size_t cols,
+                             std::size_t threads)
     : x(kernels::ScreenInputSize(cols)),
       estimates(rows),
       bounds(rows),
       largest(rows),
-      first(rows) {}
+      first(rows),
+      dense(threads * kernels::kDenseScratchBytes) {}
 
-std::uint64_t ScreenScratch::Bytes(std::size_t rows, std::size_t cols) {
+std::uint64_t ScreenScratch::Bytes(std::size_t rows, std::size_t cols,
+                                   std::size_t threads) {
   return kernels::ScreenInputSize(cols) * sizeof(std::int16_t) +
-         rows * (3 * sizeof(float) + sizeof(std::uint32_t));
+         rows * (3 * sizeof(float) + sizeof(std::uint32_t)) +
+         threads * kernels::kDenseScratchBytes;
 }
 
-std::optional<ScreenedRows> ScreenedLogits(const ScreenRows& screen,
-                                           const kernels::DenseView& head,
+std::optional<ScreenedRows> ScreenedLogits(const ScreenedHead& head,
                                            const float* x,
                                            const HeadDemand& demand,
                                            ScreenScratch& scratch,
                                            float* logits, Team& team) noexcept {
-  const auto input = PrepareScreenInput(screen, x, scratch.x.data());
+  const auto input = PrepareScreenInput(head.screen, x, scratch.x.data());
   if (!input) return std::nullopt;
-  const Search s{screen, head, x, demand, scratch, logits, team};
+  const Search s{head, x, demand, scratch, logits, team};
   ScreenAll(s, *input);
   HideAlways(s);
   // Their logits bound from below what the demand asks for: the `best`-th
   // largest of some rows is at most that of all rows.
   const std::span<const std::uint32_t> first = PickFirst(s);
   ParallelFor(team, first.size(), 4,
-              [&](std::size_t begin, std::size_t end, std::size_t) {
-                kernels::RefineRows(head, x, first.data() + begin, end - begin,
-                                    logits);
+              [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                kernels::RefineRows(head.stored, x, first.data() + begin,
+                                    end - begin, logits,
+                                    scratch.DenseOf(thread));
               });
   const double cut = Cut(s, first);
   KeepAlways(s);
   std::atomic<std::size_t> fine = 0;
   std::atomic<std::size_t> refined = first.size();
   const std::size_t blocks = (demand.rows + kRefineBlock - 1) / kRefineBlock;
-  ParallelForEach(team, blocks, [&](std::size_t block, std::size_t) {
+  ParallelForEach(team, blocks, [&](std::size_t block, std::size_t thread) {
     const std::size_t begin = block * kRefineBlock;
-    const ScreenedRows rows = RefineBlock(
-        s, *input, begin, std::min(begin + kRefineBlock, demand.rows), cut);
+    const ScreenedRows rows =
+        RefineBlock(s, *input, begin,
+                    std::min(begin + kRefineBlock, demand.rows), cut, thread);
     fine += rows.fine;
     refined += rows.refined;
   });

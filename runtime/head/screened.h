@@ -30,14 +30,20 @@ struct HeadDemand {
 class ScreenScratch {
  public:
   ScreenScratch() = default;
-  ScreenScratch(std::size_t rows, std::size_t cols);
-  static std::uint64_t Bytes(std::size_t rows, std::size_t cols);
+  ScreenScratch(std::size_t rows, std::size_t cols, std::size_t threads);
+  static std::uint64_t Bytes(std::size_t rows, std::size_t cols,
+                             std::size_t threads);
 
   AlignedBuffer<std::int16_t> x;       // [ScreenInputSize(cols)]
   AlignedBuffer<float> estimates;      // [rows]
   AlignedBuffer<float> bounds;         // [rows]
   AlignedBuffer<float> largest;        // [blocks of rows], then of `first`
   AlignedBuffer<std::uint32_t> first;  // [rows], refined before all others
+  AlignedBuffer<std::uint8_t> dense;   // [threads][kDenseScratchBytes]
+
+  void* DenseOf(std::size_t thread) {
+    return dense.data() + thread * kernels::kDenseScratchBytes;
+  }
 };
 
 // What a call read beside the first codes of the screen.
@@ -46,12 +52,16 @@ struct ScreenedRows {
   std::size_t refined = 0;  // rows of the head
 };
 
-// logits [demand.rows] = rows of `head`, the matrix that the screen was made
-// of, times x [cols]: what DenseMatMul gives for the needed rows and perhaps
-// for some more, -infinity for the others.  Nothing, and logits are not set, if
-// the screen has no bound for x.
-std::optional<ScreenedRows> ScreenedLogits(const ScreenRows& screen,
-                                           const kernels::DenseView& head,
+// A screen and the matrix that it was made of.
+struct ScreenedHead {
+  const ScreenRows& screen;
+  kernels::DenseView stored;
+};
+
+// logits [demand.rows] = rows of head.stored times x [cols]: what DenseMatMul
+// gives for the needed rows and perhaps for some more, -infinity for the
+// others.  Nothing, and logits are not set, if the screen has no bound for x.
+std::optional<ScreenedRows> ScreenedLogits(const ScreenedHead& head,
                                            const float* x,
                                            const HeadDemand& demand,
                                            ScreenScratch& scratch,

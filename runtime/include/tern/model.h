@@ -129,13 +129,13 @@ class Model {
   // head only what each token reads of the screen counts: what is read beyond
   // that depends on the token (Session::head_bytes_read).
   [[nodiscard]] std::uint64_t bytes_per_token() const;
+  // The head's part of bytes_per_token.
+  [[nodiscard]] std::uint64_t head_bytes_per_token() const;
   // Bytes of the norms and linear layers, which every chunk of tokens reads
   // once.
   [[nodiscard]] std::uint64_t layers_bytes() const;
   // How the linear layers are stored: "ternary", "f16", ...
   [[nodiscard]] std::string linear_type() const;
-  // The head's part of bytes_per_token.
-  [[nodiscard]] std::uint64_t head_bytes_per_token() const;
   // One line for people: architecture, weights, activations, tokenizer.
   [[nodiscard]] std::string Describe() const;
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "packing/half.h"
+#include "runtime/aligned_buffer.h"
 #include "runtime/parallel.h"
 #include "ternary_kernels/dense.h"
 
@@ -45,6 +46,7 @@ class StoredHead {
 
   [[nodiscard]] std::vector<float> Logits(const std::vector<float>& x) const {
     std::vector<float> y(rows_);
+    AlignedBuffer<std::uint8_t> scratch(kernels::kDenseScratchBytes);
     kernels::DenseMatMul(View(),
                          {.x = x.data(),
                           .x_stride = cols_,
@@ -53,7 +55,7 @@ class StoredHead {
                           .row_end = rows_,
                           .y = y.data(),
                           .y_stride = rows_},
-                         nullptr);
+                         scratch.data());
     return y;
   }
   [[nodiscard]] std::vector<float> Row(std::size_t row) const {
@@ -90,7 +92,7 @@ inline std::vector<HeadCase> HeadCases() {
                             float) { return std::sin(static_cast<float>(c)); }},
       {"rows that come in eights, equal",
        [](std::size_t r, std::size_t c, float) {
-         return std::sin(static_cast<float>(c * (1 + r / 8)));
+         return std::sin(static_cast<float>(c * (1 + (r >> 3U))));
        }},
       {"small numbers of few values",  // ties between different rows
        [](std::size_t, std::size_t, float n) { return std::round(n); }},

@@ -24,10 +24,9 @@ using test::StoredHead;
 std::vector<float> Product(const Int8Rows& w, const std::vector<float>& x,
                            Team& team) {
   const std::size_t tokens = x.size() / w.cols;
-  AlignedBuffer<std::int16_t> q(tokens * kernels::Int8RowStride(w.cols));
-  std::vector<float> scales(tokens);
+  Int8RowsScratch scratch(tokens, w.cols);
   std::vector<float> y(tokens * w.rows, NAN);
-  Int8RowsProduct(w, x.data(), tokens, q.data(), scales.data(), y.data(), team);
+  Int8RowsProduct(w, x.data(), tokens, scratch, y.data(), team);
   return y;
 }
 

@@ -46,12 +46,12 @@ class ScreenedTest : public ::testing::Test {
     // One scratch for all: what another head left must not matter.
     if (scratch_.estimates.size() < head.rows() ||
         scratch_cols_ != head.cols()) {
-      scratch_ = ScreenScratch(head.rows(), head.cols());
+      scratch_ = ScreenScratch(head.rows(), head.cols(), 2);
       scratch_cols_ = head.cols();
     }
     Screened result;
     result.logits.assign(demand.rows, 12345.0F);
-    result.read = ScreenedLogits(screen, head.View(), x.data(), demand,
+    result.read = ScreenedLogits({screen, head.View()}, x.data(), demand,
                                  scratch_, result.logits.data(), team_);
     return result;
   }
@@ -83,8 +83,9 @@ class ScreenedTest : public ::testing::Test {
 void ExpectNeeded(const std::vector<float>& logits,
                   const std::vector<float>& all, const HeadDemand& demand) {
   std::vector<bool> always(demand.rows);
-  for (const Token t : demand.always)
+  for (const Token t : demand.always) {
     always[static_cast<std::size_t>(t)] = true;
+  }
   std::vector<float> others;
   for (std::size_t r = 0; r < demand.rows; ++r) {
     if (!always[r]) others.push_back(all[r]);
@@ -182,9 +183,9 @@ TEST_F(ScreenedTest, TheSameForAnyNumberOfThreads) {
   for (const int threads : {1, 3, 8}) {
     Team team(threads);
     const ScreenRows again = MakeScreen(head.View(), team);
-    ScreenScratch scratch(rows, cols);
+    ScreenScratch scratch(rows, cols, team.size());
     std::vector<float> logits(rows);
-    const auto read = ScreenedLogits(again, head.View(), x.data(), demand,
+    const auto read = ScreenedLogits({again, head.View()}, x.data(), demand,
                                      scratch, logits.data(), team);
     ASSERT_TRUE(read);
     EXPECT_EQ(read->fine, two.read->fine);
