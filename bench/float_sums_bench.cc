@@ -153,6 +153,7 @@ void DenseF16(benchmark::State& state, const std::string& target) {
   }
   const std::vector<float> x = RandomFloats(shape.cols * shape.tokens);
   std::vector<float> y(shape.rows * shape.tokens);
+  std::vector<Line> scratch = AlignedBytes(kernels::kDenseScratchBytes);
   while (state.KeepRunning()) {
     kernels::DenseMatMul({kernels::DenseType::kF16,
                           reinterpret_cast<const std::uint8_t*>(weights.data()),
@@ -163,7 +164,8 @@ void DenseF16(benchmark::State& state, const std::string& target) {
                           .row_begin = 0,
                           .row_end = shape.rows,
                           .y = y.data(),
-                          .y_stride = shape.rows});
+                          .y_stride = shape.rows},
+                         scratch.front().bytes);
     benchmark::DoNotOptimize(y.data());
   }
   CountMacs(state, shape.Macs());

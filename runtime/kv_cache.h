@@ -1,5 +1,7 @@
-// Keys and values of the tokens so far: for every layer and key/value head the
-// positions lie one after another, so that attention streams through them.
+// Keys and values of the tokens so far, in blocks of positions (what a block
+// holds, see ternary_kernels/cache_block.h).  The blocks of all layers and heads
+// for the same positions lie together, so that the memory in use grows with the
+// number of tokens and not with the capacity, whatever the size of a page.
 #ifndef TERN_RUNTIME_KV_CACHE_H_
 #define TERN_RUNTIME_KV_CACHE_H_
 
@@ -11,7 +13,7 @@
 #include <tern/session.h>
 
 #include "runtime/aligned_buffer.h"
-#include "ternary_kernels/attention.h"
+#include "ternary_kernels/cache_block.h"
 
 namespace tern {
 
@@ -19,6 +21,9 @@ class KvCache {
  public:
   // Takes address space for `capacity` positions; pages come as they are used.
   KvCache(const ModelConfig& config, std::size_t capacity, KvType type);
+  // Of that address space; blocks are whole.
+  static std::uint64_t Bytes(const ModelConfig& config, std::size_t capacity,
+                             KvType type);
 
   // Stores key and value [head_dim] of one position; different positions or
   // heads may be stored by different threads at once.  A value that the type
@@ -32,23 +37,19 @@ class KvCache {
   [[nodiscard]] bool TakeUnfit() { return unfit_.exchange(false); }
 
  private:
-  // Index of the first position of a layer's head.
+  // Byte of the first block of a layer's head.
   [[nodiscard]] std::size_t First(std::size_t layer, std::size_t head) const {
-    return (layer * kv_heads_ + head) * capacity_;
+    return (layer * kv_heads_ + head) * block_bytes_;
   }
-  // False if the type cannot hold x.
-  bool StoreOne(const float* x, std::size_t index, std::uint8_t* data,
-                float* scales) const;
 
   kernels::CacheType type_;
   std::size_t kv_heads_;
   std::size_t head_dim_;
   std::size_t capacity_;
-  std::size_t row_bytes_;             // of one position's key
-  AlignedBuffer<std::uint8_t> keys_;  // [layers][kv_heads][capacity][row_bytes]
-  AlignedBuffer<std::uint8_t> values_;
-  AlignedBuffer<float> key_scales_;  // [layers][kv_heads][capacity], kQ8 only
-  AlignedBuffer<float> value_scales_;
+  std::size_t block_bytes_;
+  std::size_t block_stride_;  // from a head's block to its next
+  // [capacity / kBlockPositions][layers][kv_heads][block_bytes], and padding
+  AlignedBuffer<std::uint8_t> blocks_;
   std::atomic<bool> unfit_ = false;
 };
 

@@ -110,18 +110,13 @@ void RequireMemory(std::uint64_t bytes, const std::string& what,
 
 std::uint64_t CacheBytes(const ModelConfig& config, std::size_t context_length,
                          KvType type) {
-  const std::uint64_t heads = 2 * config.num_layers * config.num_kv_heads;
-  std::uint64_t position = config.head_dim;
-  if (type == KvType::kF32) position *= sizeof(float);
-  if (type == KvType::kF16) position *= 2;
-  if (type == KvType::kQ8) position += sizeof(float);
-  return heads * context_length * position;
+  return KvCache::Bytes(config, context_length, type);
 }
 
 std::uint64_t SessionScratchBytes(const ModelConfig& config,
                                   std::size_t context_length, int num_threads) {
   return Workspace::Bytes(config, std::min(context_length, kPrefillChunk),
-                          context_length, num_threads);
+                          num_threads);
 }
 
 }  // namespace tern

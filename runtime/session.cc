@@ -55,7 +55,7 @@ class Session::Impl {
         team_(num_threads_),
         cache_((CheckMemory(), model_->config()), context_length_, kv_type_),
         work_(model_->config(), std::min(context_length_, kPrefillChunk),
-              context_length_, num_threads_),
+              num_threads_),
         last_(model_->config().hidden_size) {
     tokens_.reserve(context_length_);
   }

@@ -1,10 +1,13 @@
 // Dense matrices, Y = W X with float activations: the output head, and the FP16
 // side of the comparison.  These multiply; no ternary weight passes here.
 //
-// Each output is one chain of fused multiply-adds along the row in lanes, then
-// a sum of the lanes: the same operations in the same order whatever the number
-// of tokens or the split of rows, so results are bit-equal for any batch and
-// any number of threads (on one instruction set).
+// The order of the operations of an output is fixed for each instruction set.
+// With L lanes of float32, lane l of a sum takes the columns l, l + L, l + 2 L
+// ... of a block of kDenseBlockCols columns by fused multiply-adds (SSE4 and
+// older round the product, too); the lanes of a block are added by halves; and
+// the blocks one after the other.  What a row holds is a float32 before it
+// meets x, whatever it is stored as.  So an output has the same bits for any
+// number of tokens beside it, any split of rows and any number of threads.
 #ifndef TERN_TERNARY_KERNELS_DENSE_H_
 #define TERN_TERNARY_KERNELS_DENSE_H_
 
@@ -30,6 +33,14 @@ struct DenseView {
 
 std::size_t DenseRowBytes(DenseType type, std::size_t cols);
 
+// Columns whose products are summed lane by lane before their sum enters the
+// result, and rows of a panel (dense_product-inl.h).
+inline constexpr std::size_t kDenseBlockCols = 512;
+inline constexpr std::size_t kDensePanelRows = 64;
+// Bytes of scratch, aligned to 64, for one call of any shape: the panel.
+inline constexpr std::size_t kDenseScratchBytes =
+    kDensePanelRows * kDenseBlockCols * sizeof(float);
+
 // y[t * y_stride + r] = sum over c of W[r][c] * x[t * x_stride + c], for rows
 // [row_begin, row_end).  Any thread, no allocation, no exception.
 struct DenseArgs {
@@ -41,9 +52,10 @@ struct DenseArgs {
   float* y = nullptr;  // [tokens][y_stride]
   std::size_t y_stride = 0;
 };
-void DenseMatMul(const DenseView& w, const DenseArgs& args);
+void DenseMatMul(const DenseView& w, const DenseArgs& args, void* scratch);
 
-// out[c] = W[row][c] as float32: an embedding look-up.
+// out[c] = W[row][c] as float32, a scale times its int8 rounded: an embedding
+// look-up.
 void DenseRow(const DenseView& w, std::size_t row, float* out);
 
 }  // namespace tern::kernels

@@ -3,26 +3,27 @@
 #include <array>
 
 #include "packing/tiles.h"
-#include "runtime/parallel.h"
+#include "runtime/forward/row_ranges.h"
+#include "ternary_kernels/dense.h"
 
 namespace tern {
 namespace {
 
-void ProjectDense(const Projection& layer, const float* x, std::size_t tokens,
+void ProjectDense(std::span<const Projection> layers, const float* x,
+                  std::size_t tokens, PerThread<std::uint8_t>& scratch,
                   Team& team) {
-  const DenseMatrix& w = layer.w->dense;
-  ParallelFor(team, w.rows, packing::kTileRows,
-              [&](std::size_t begin, std::size_t end, std::size_t) {
-                kernels::DenseArgs args;
-                args.x = x;
-                args.x_stride = w.cols;
-                args.tokens = tokens;
-                args.row_begin = begin;
-                args.row_end = end;
-                args.y = layer.y;
-                args.y_stride = w.rows;
-                kernels::DenseMatMul(w.View(), args);
-              });
+  ForEachRowRange(layers, team, [&](const RowRange& rows, std::size_t thread) {
+    const DenseMatrix& w = rows.layer->w->dense;
+    kernels::DenseArgs args;
+    args.x = x;
+    args.x_stride = w.cols;
+    args.tokens = tokens;
+    args.row_begin = rows.begin;
+    args.row_end = rows.end;
+    args.y = rows.layer->y;
+    args.y_stride = w.rows;
+    kernels::DenseMatMul(w.View(), args, scratch.Of(thread));
+  });
 }
 
 // The scale of a weight.
@@ -52,7 +53,10 @@ void LookUpTernaryRow(const Linear& w, std::size_t row, float* out) {
 }  // namespace
 
 LinearScratch::LinearScratch(const LinearShape& s, InputType type)
-    : shape(s), input_type(type) {
+    : shape(s),
+      input_type(type),
+      dense(s.threads, kernels::kDenseScratchBytes) {
+  if (s.rows == 0) return;
   if (type == InputType::kInt8) {
     int8 = Int8Scratch(s);
   } else {
@@ -61,24 +65,32 @@ LinearScratch::LinearScratch(const LinearShape& s, InputType type)
 }
 
 std::uint64_t LinearScratch::Bytes(const LinearShape& s, InputType type) {
-  return type == InputType::kInt8 ? Int8Scratch::Bytes(s)
-                                  : FloatScratch::Bytes(s);
+  const std::uint64_t dense =
+      PerThread<std::uint8_t>::Bytes(s.threads, kernels::kDenseScratchBytes);
+  if (s.rows == 0) return dense;
+  return dense + (type == InputType::kInt8 ? Int8Scratch::Bytes(s)
+                                           : FloatScratch::Bytes(s));
 }
 
 void Project(std::span<const Projection> layers, const float* x,
              std::size_t tokens, LinearScratch& scratch, Team& team) {
   // At most q, k and v.
   std::array<Projection, 3> ternary;
-  std::size_t count = 0;
+  std::array<Projection, 3> dense;
+  std::size_t num_ternary = 0;
+  std::size_t num_dense = 0;
   for (const Projection& layer : layers) {
     if (layer.w->is_ternary) {
-      ternary.at(count++) = layer;
+      ternary.at(num_ternary++) = layer;
     } else {
-      ProjectDense(layer, x, tokens, team);
+      dense.at(num_dense++) = layer;
     }
   }
-  if (count == 0) return;
-  const std::span<const Projection> together(ternary.data(), count);
+  if (num_dense != 0) {
+    ProjectDense({dense.data(), num_dense}, x, tokens, scratch.dense, team);
+  }
+  if (num_ternary == 0) return;
+  const std::span<const Projection> together(ternary.data(), num_ternary);
   if (scratch.input_type == InputType::kInt8) {
     ProjectInt8(together, x, tokens, scratch.int8, team);
   } else {

@@ -14,7 +14,8 @@
 
 namespace tern {
 
-// Upper bounds of what a LinearScratch serves.
+// Upper bounds of what a LinearScratch serves.  Without rows: dense layers of
+// any shape, and no others.
 struct LinearShape {
   std::size_t tokens = 0;
   std::size_t cols = 0;
@@ -76,8 +77,8 @@ class FloatScratch {
   PerThread<std::uint8_t> matmul;  // [FloatMatMulScratchBytes]
 };
 
-// Working memory of Project, reserved once for a session: that of the kind of
-// input that the model's ternary layers take.
+// Working memory of Project, reserved once for a session: for dense layers, and
+// for the kind of input that the model's ternary layers take.
 class LinearScratch {
  public:
   LinearScratch() = default;
@@ -86,6 +87,7 @@ class LinearScratch {
 
   LinearShape shape;
   InputType input_type = InputType::kInt8;
+  PerThread<std::uint8_t> dense;  // [kDenseScratchBytes]
   Int8Scratch int8;
   FloatScratch floats;
 };

@@ -6,7 +6,6 @@
 
 #include "runtime/parallel.h"
 #include "runtime/rope.h"
-#include "ternary_kernels/attention.h"
 #include "ternary_kernels/elementwise.h"
 
 namespace tern {
@@ -14,9 +13,6 @@ namespace {
 
 std::size_t QuerySize(const ModelConfig& c) { return c.num_heads * c.head_dim; }
 std::size_t KvSize(const ModelConfig& c) { return c.num_kv_heads * c.head_dim; }
-std::size_t GroupSize(const ModelConfig& c) {
-  return c.num_heads / c.num_kv_heads;
-}
 
 LinearShape LargestLinear(const ModelConfig& c, std::size_t max_tokens,
                           int num_threads) {
@@ -28,14 +24,17 @@ LinearShape LargestLinear(const ModelConfig& c, std::size_t max_tokens,
   return shape;
 }
 
-// A ternary head; nothing for a dense one, which needs no scratch.
+// A ternary head, or a dense one.
 LinearShape HeadShape(const ModelConfig& c, std::size_t max_tokens,
                       int num_threads) {
-  if (!c.ternary_head) return {};
-  return {.tokens = max_tokens,
-          .cols = c.hidden_size,
-          .rows = c.vocab_size,
-          .threads = static_cast<std::size_t>(num_threads)};
+  LinearShape shape;
+  shape.threads = static_cast<std::size_t>(num_threads);
+  if (c.ternary_head) {
+    shape.tokens = max_tokens;
+    shape.cols = c.hidden_size;
+    shape.rows = c.vocab_size;
+  }
+  return shape;
 }
 
 // Floats of inputs with norms of their own.
@@ -44,9 +43,13 @@ std::size_t NormedSize(const ModelConfig& c, std::size_t tokens) {
   return tokens * std::max({c.hidden_size, QuerySize(c), c.ffn_size});
 }
 
-// Floats of the scores of one thread.
-std::size_t ScoresSize(const ModelConfig& c, std::size_t context_length) {
-  return GroupSize(c) * kernels::AttentionScratch(context_length);
+AttentionShape LargestAttention(const ModelConfig& c, std::size_t max_tokens,
+                                int num_threads) {
+  return {.tokens = max_tokens,
+          .heads = c.num_heads,
+          .kv_heads = c.num_kv_heads,
+          .head_dim = c.head_dim,
+          .threads = static_cast<std::size_t>(num_threads)};
 }
 
 // An RMSNorm of its own for each row of x [tokens][weight.size()].
@@ -122,9 +125,9 @@ void RotateAndStore(const ForwardPass& pass, std::size_t layer, std::size_t t,
   }
 }
 
-// work.att = attention of work.q over the cache.
-void AttendTokens(const ForwardPass& pass, std::size_t layer,
-                  std::size_t tokens, std::size_t position) {
+// Puts k and v into the cache; work.att = attention of work.q over all of it.
+void StoreAndAttend(const ForwardPass& pass, std::size_t layer,
+                    std::size_t tokens, std::size_t position) {
   const ModelConfig& c = pass.config;
   Workspace& work = pass.work;
   ParallelFor(pass.team, tokens, 1,
@@ -136,25 +139,8 @@ void AttendTokens(const ForwardPass& pass, std::size_t layer,
                   RotateAndStore(pass, layer, t, position);
                 }
               });
-  const std::size_t group = GroupSize(c);
-  const float scale = 1.0F / std::sqrt(static_cast<float>(c.head_dim));
-  const std::size_t scores_size =
-      work.scores.size() / static_cast<std::size_t>(work.linear.shape.threads);
-  ParallelForEach(pass.team, tokens * c.num_kv_heads,
-                  [&](std::size_t item, std::size_t thread) {
-                    const std::size_t t = item / c.num_kv_heads;
-                    const std::size_t h = item % c.num_kv_heads;
-                    const std::size_t head =
-                        t * QuerySize(c) + h * group * c.head_dim;
-                    kernels::AttendArgs args;
-                    args.positions = position + t + 1;
-                    args.query = work.q.data() + head;
-                    args.queries = group;
-                    args.scale = scale;
-                    args.scratch = work.scores.data() + thread * scores_size;
-                    args.out = work.att.data() + head;
-                    kernels::Attend(pass.cache.Head(layer, h), args);
-                  });
+  AttendTokens(pass.cache, layer, work.q.data(), tokens, position,
+               work.attention, pass.team, work.att.data());
 }
 
 void GateRows(const ForwardPass& pass, std::size_t tokens) {
@@ -184,8 +170,7 @@ void AddRows(const ForwardPass& pass, std::size_t tokens) {
 
 }  // namespace
 
-Workspace::Workspace(const ModelConfig& c, std::size_t tokens,
-                     std::size_t context_length, int num_threads)
+Workspace::Workspace(const ModelConfig& c, std::size_t tokens, int num_threads)
     : max_tokens(tokens),
       x(tokens * c.hidden_size),
       xb(tokens * c.hidden_size),
@@ -199,8 +184,7 @@ Workspace::Workspace(const ModelConfig& c, std::size_t tokens,
       out(tokens * c.hidden_size),
       cosine(tokens * c.head_dim / 2),
       sine(tokens * c.head_dim / 2),
-      scores(static_cast<std::size_t>(num_threads) *
-             ScoresSize(c, context_length)),
+      attention(LargestAttention(c, tokens, num_threads)),
       frequencies(c.rope_frequencies.empty()
                       ? RopeFrequencies(c.rope_theta, c.head_dim)
                       : c.rope_frequencies),
@@ -208,14 +192,12 @@ Workspace::Workspace(const ModelConfig& c, std::size_t tokens,
       head(HeadShape(c, tokens, num_threads), InputType::kFloat) {}
 
 std::uint64_t Workspace::Bytes(const ModelConfig& c, std::size_t tokens,
-                               std::size_t context_length, int num_threads) {
+                               int num_threads) {
   const std::uint64_t floats_a_token = 3 * c.hidden_size + 2 * QuerySize(c) +
                                        2 * KvSize(c) + 2 * c.ffn_size +
                                        c.head_dim;
-  const std::uint64_t scores =
-      static_cast<std::uint64_t>(num_threads) * ScoresSize(c, context_length);
-  return (tokens * floats_a_token + NormedSize(c, tokens) + scores) *
-             sizeof(float) +
+  return (tokens * floats_a_token + NormedSize(c, tokens)) * sizeof(float) +
+         AttentionScratch::Bytes(LargestAttention(c, tokens, num_threads)) +
          LinearScratch::Bytes(LargestLinear(c, tokens, num_threads),
                               c.input_type) +
          LinearScratch::Bytes(HeadShape(c, tokens, num_threads),
@@ -257,7 +239,7 @@ void RunLayer(const ForwardPass& pass, std::size_t layer, std::size_t tokens,
   NormRows(pass, work.x.data(), w.attn_norm, tokens, work.xb.data());
   project({{&w.q, work.q.data()}, {&w.k, work.k.data()}, {&w.v, work.v.data()}},
           work.xb.data());
-  AttendTokens(pass, layer, tokens, position);
+  StoreAndAttend(pass, layer, tokens, position);
   if (pass.config.sub_norms) {
     NormRows(pass, work.att.data(), w.attn_sub_norm, tokens, work.att.data());
   }

@@ -22,6 +22,7 @@
 #include <tern/model.h>
 
 #include "runtime/aligned_buffer.h"
+#include "runtime/forward/attention.h"
 #include "runtime/forward/linear.h"
 #include "runtime/kv_cache.h"
 #include "runtime/parallel.h"
@@ -33,28 +34,27 @@ namespace tern {
 // in llama2.c.  `T` is the number of tokens in the chunk.
 class Workspace {
  public:
-  Workspace(const ModelConfig& config, std::size_t max_tokens,
-            std::size_t context_length, int num_threads);
+  Workspace(const ModelConfig& config, std::size_t max_tokens, int num_threads);
   static std::uint64_t Bytes(const ModelConfig& config, std::size_t max_tokens,
-                             std::size_t context_length, int num_threads);
+                             int num_threads);
 
   std::size_t max_tokens;
-  AlignedBuffer<float> x;          // [T][hidden], the residual stream
-  AlignedBuffer<float> xb;         // [T][hidden], normed
-  AlignedBuffer<float> normed;     // [T][a projection's cols], its own norm
-  AlignedBuffer<float> q;          // [T][heads][head_dim]
-  AlignedBuffer<float> k;          // [T][kv_heads][head_dim]
-  AlignedBuffer<float> v;          // [T][kv_heads][head_dim]
-  AlignedBuffer<float> att;        // [T][heads][head_dim], mixed values
-  AlignedBuffer<float> hb;         // [T][ffn], gate, then the gated product
-  AlignedBuffer<float> hb2;        // [T][ffn], up
-  AlignedBuffer<float> out;        // [T][hidden], what a block adds to x
-  AlignedBuffer<float> cosine;     // [T][head_dim / 2]
-  AlignedBuffer<float> sine;       // [T][head_dim / 2]
-  AlignedBuffer<float> scores;     // [threads][heads / kv_heads][context]
+  AlignedBuffer<float> x;       // [T][hidden], the residual stream
+  AlignedBuffer<float> xb;      // [T][hidden], normed
+  AlignedBuffer<float> normed;  // [T][a projection's cols], its own norm
+  AlignedBuffer<float> q;       // [T][heads][head_dim]
+  AlignedBuffer<float> k;       // [T][kv_heads][head_dim]
+  AlignedBuffer<float> v;       // [T][kv_heads][head_dim]
+  AlignedBuffer<float> att;     // [T][heads][head_dim], mixed values
+  AlignedBuffer<float> hb;      // [T][ffn], gate, then the gated product
+  AlignedBuffer<float> hb2;     // [T][ffn], up
+  AlignedBuffer<float> out;     // [T][hidden], what a block adds to x
+  AlignedBuffer<float> cosine;  // [T][head_dim / 2]
+  AlignedBuffer<float> sine;    // [T][head_dim / 2]
+  AttentionScratch attention;
   std::vector<float> frequencies;  // [head_dim / 2], radians a position
   LinearScratch linear;
-  LinearScratch head;  // of a ternary head, whose inputs stay floats
+  LinearScratch head;  // its inputs stay floats
 };
 
 // What every step needs to know.

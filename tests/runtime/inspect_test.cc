@@ -121,10 +121,11 @@ TEST(Inspect, MemoryTable) {
   report = Inspect(directory / "a.gguf",
                    {.context_length = 10, .kv_type = KvType::kQ8});
   EXPECT_EQ(report.memory->context_length, 10U);
-  EXPECT_EQ(report.memory->cache_bytes, 2U * 2 * 10 * 2 * (64 + 4));
+  // Blocks of 64 positions are whole.
+  EXPECT_EQ(report.memory->cache_bytes, 2U * 2 * 64 * 2 * (64 + 4));
   report = Inspect(directory / "a.gguf",
                    {.context_length = 10, .kv_type = KvType::kF32});
-  EXPECT_EQ(report.memory->cache_bytes, 2U * 2 * 10 * 2 * 64 * 4);
+  EXPECT_EQ(report.memory->cache_bytes, 2U * 2 * 64 * 2 * 64 * 4);
 }
 
 TEST(Inspect, ASoundModelHasNoProblems) {

@@ -1,5 +1,6 @@
 #include "runtime/memory.h"
 
+#include <fstream>
 #include <limits>
 #include <new>
 #include <string>
@@ -10,8 +11,12 @@
 #include <gtest/gtest.h>
 
 #include <tern/error.h>
+#include <tern/model.h>
+#include <tern/session.h>
 
 #include "runtime/out_of_memory.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/tiny_model.h"
 
 namespace tern {
 namespace {
@@ -61,6 +66,39 @@ TEST(Memory, CacheBytesCountKeysValuesAndScales) {
   EXPECT_EQ(CacheBytes(config, 4096, KvType::kF16), 314572800U);
   EXPECT_EQ(CacheBytes(config, 4096, KvType::kQ8), 30U * 5 * 2 * 4096 * 132);
 }
+
+// The sanitizers' shadow memory would be counted, too.
+#ifndef __SANITIZE_ADDRESS__
+std::int64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  std::int64_t size = 0;
+  std::int64_t resident = 0;
+  file >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+// A full cache would be 512 MiB; 1 KiB a token is what it may take.
+TEST(Memory, TheCacheTakesMemoryAsItFills) {
+  constexpr std::size_t kContext = std::size_t{1} << 19U;
+  constexpr std::int64_t kMiB = std::int64_t{1} << 20U;
+  const TemporaryDirectory directory;
+  WriteTinyGguf({.context = kContext}, directory / "a.gguf");
+  const auto model = Model::Load(directory / "a.gguf");
+  // What threads and working buffers take is taken here.
+  const std::vector<Token> tokens(4096, 3);
+  const SessionOptions options = {.kv_type = KvType::kF16, .num_threads = 2};
+  Session(model, options).Append({tokens.data(), 300});
+
+  const std::int64_t before = ResidentBytes();
+  Session session(model, options);
+  EXPECT_EQ(session.cache_bytes(), 512U * kMiB);
+  EXPECT_LE(ResidentBytes() - before, 4 * kMiB);
+  session.Append({tokens.data(), 300});
+  EXPECT_LE(ResidentBytes() - before, 8 * kMiB);
+  session.Append(tokens);
+  EXPECT_LE(ResidentBytes() - before, 12 * kMiB);
+}
+#endif
 
 TEST(NamingOutOfMemory, MakesBadAllocAnErrorThatNamesTheFile) {
   EXPECT_EQ(NamingOutOfMemory("a", [] { return 3; }), 3);

@@ -31,6 +31,7 @@ struct TinyModel {
   std::size_t kv_heads = 2;
   std::size_t head_dim = 64;
   std::size_t vocab = 12;
+  std::size_t context = 64;
   bool tied = true;
   float scale = 0.5F;  // of every ternary matrix
 
@@ -112,7 +113,7 @@ inline files::GgufMetadata TinyMetadata(const TinyModel& model) {
       {"general.architecture", std::string("bitnet-b1.58")},
       {"general.name", std::string("tiny")},
       {"bitnet-b1.58.vocab_size", number(model.vocab)},
-      {"bitnet-b1.58.context_length", number(64)},
+      {"bitnet-b1.58.context_length", number(model.context)},
       {"bitnet-b1.58.embedding_length", number(model.hidden)},
       {"bitnet-b1.58.block_count", number(model.layers)},
       {"bitnet-b1.58.feed_forward_length", number(model.ffn)},

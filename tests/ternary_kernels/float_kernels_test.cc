@@ -12,7 +12,6 @@
 #include <gtest/gtest.h>
 
 #include "packing/half.h"
-#include "ternary_kernels/attention.h"
 #include "ternary_kernels/elementwise.h"
 #include "ternary_kernels/targets.h"
 
@@ -213,89 +212,6 @@ TEST_P(FloatKernels, SquaredReluGateKeepsNan) {
   std::vector<float> out(17);
   SquaredReluGate(gate.data(), up.data(), gate.size(), out.data());
   for (const float v : out) EXPECT_TRUE(std::isnan(v));
-}
-
-// Plain attention of one query.
-std::vector<double> PlainAttention(const std::vector<float>& q,
-                                   const std::vector<float>& k,
-                                   const std::vector<float>& v,
-                                   std::size_t positions, double scale) {
-  const std::size_t dim = q.size();
-  std::vector<double> weights(positions);
-  double sum = 0;
-  for (std::size_t p = 0; p < positions; ++p) {
-    double dot = 0;
-    for (std::size_t i = 0; i < dim; ++i) {
-      dot += static_cast<double>(q[i]) * k[p * dim + i];
-    }
-    weights[p] = std::exp(dot * scale);
-    sum += weights[p];
-  }
-  std::vector<double> out(dim);
-  for (std::size_t p = 0; p < positions; ++p) {
-    for (std::size_t i = 0; i < dim; ++i) {
-      out[i] += weights[p] / sum * v[p * dim + i];
-    }
-  }
-  return out;
-}
-
-TEST_P(FloatKernels, AttendEqualsPlainLoopsForEveryCacheType) {
-  for (const std::size_t dim : {6U, 20U, 64U, 100U, 128U}) {
-    for (const std::size_t positions : {1U, 2U, 17U, 130U}) {
-      const std::vector<float> q = Random(2 * dim);
-      const std::vector<float> k = Random(positions * dim);
-      const std::vector<float> v = Random(positions * dim);
-      const float scale = 0.125F;
-      std::vector<float> scratch(2 * AttentionScratch(positions));
-      std::vector<float> out(2 * dim);
-      const auto check = [&](const HeadCache& cache, double tolerance) {
-        Attend(cache,
-               {positions, q.data(), 2, scale, scratch.data(), out.data()});
-        for (std::size_t g = 0; g < 2; ++g) {
-          const std::vector<float> query(
-              q.begin() + static_cast<std::ptrdiff_t>(g * dim),
-              q.begin() + static_cast<std::ptrdiff_t>((g + 1) * dim));
-          const std::vector<double> want =
-              PlainAttention(query, k, v, positions, scale);
-          for (std::size_t i = 0; i < dim; ++i) {
-            ASSERT_NEAR(out[g * dim + i], want[i], tolerance)
-                << dim << " " << positions;
-          }
-        }
-      };
-      check({CacheType::kF32, k.data(), v.data(), nullptr, nullptr, dim}, 2e-5);
-      std::vector<std::uint16_t> k16(k.size());
-      std::vector<std::uint16_t> v16(v.size());
-      ASSERT_TRUE(StoreF16(k.data(), k.size(), k16.data()));
-      ASSERT_TRUE(StoreF16(v.data(), v.size(), v16.data()));
-      check({CacheType::kF16, k16.data(), v16.data(), nullptr, nullptr, dim},
-            5e-3);
-      std::vector<std::int8_t> k8(k.size());
-      std::vector<std::int8_t> v8(v.size());
-      std::vector<float> k_scales(positions);
-      std::vector<float> v_scales(positions);
-      for (std::size_t p = 0; p < positions; ++p) {
-        const std::size_t at = p * dim;
-        ASSERT_TRUE(StoreQ8(&k[at], dim, &k8[at], &k_scales[p]));
-        ASSERT_TRUE(StoreQ8(&v[at], dim, &v8[at], &v_scales[p]));
-      }
-      check({CacheType::kQ8, k8.data(), v8.data(), k_scales.data(),
-             v_scales.data(), dim},
-            5e-2);
-    }
-  }
-}
-
-TEST_P(FloatKernels, AttendSurvivesLargeScores) {
-  const std::vector<float> q = {100, 100};
-  const std::vector<float> k = {100, 100, -100, -100};
-  const std::vector<float> v = {1, 2, 3, 4};
-  std::vector<float> scratch(AttentionScratch(2));
-  std::vector<float> out(2);
-  Attend({CacheType::kF32, k.data(), v.data(), nullptr, nullptr, 2},
-         {2, q.data(), 1, 1.0F, scratch.data(), out.data()});
-  EXPECT_EQ(out, (std::vector<float>{1, 2}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, FloatKernels,

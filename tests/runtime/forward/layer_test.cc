@@ -32,7 +32,7 @@ class LayerRunner {
   LayerRunner(std::shared_ptr<const Model> model, std::size_t tokens)
       : model_(std::move(model)),
         cache_(model_->config(), tokens, KvType::kF32),
-        work_(model_->config(), tokens, tokens, 2),
+        work_(model_->config(), tokens, 2),
         tokens_(tokens) {}
 
   std::vector<float> Run(std::size_t layer, const std::vector<float>& x) {

@@ -1,0 +1,138 @@
+// However attention is cut, by chunks of tokens, tiles, parts of a context or
+// threads, each token gets the same bits.
+#include "runtime/forward/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <tern/model.h>
+
+#include "runtime/kv_cache.h"
+#include "runtime/parallel.h"
+#include "ternary_kernels/attention.h"
+
+namespace tern {
+namespace {
+
+struct Heads {
+  std::size_t heads;
+  std::size_t kv_heads;
+  std::size_t head_dim;
+};
+
+class AttentionCuts : public ::testing::TestWithParam<KvType> {
+ protected:
+  static constexpr std::size_t kTokens = 1100;  // 5 parts
+
+  AttentionCuts(const AttentionCuts&) = delete;
+  AttentionCuts& operator=(const AttentionCuts&) = delete;
+  AttentionCuts() = default;
+
+  std::vector<float> Random(std::size_t size) {
+    std::normal_distribution<float> normal;
+    std::vector<float> values(size);
+    for (float& v : values) v = normal(random_);
+    return values;
+  }
+
+  void Fill(KvCache& cache, const Heads& h) {
+    for (std::size_t layer = 0; layer < 2; ++layer) {
+      for (std::size_t head = 0; head < h.kv_heads; ++head) {
+        for (std::size_t p = 0; p < kTokens; ++p) {
+          cache.Store(layer, head, p, Random(h.head_dim).data(),
+                      Random(h.head_dim).data());
+        }
+      }
+    }
+  }
+
+  // Attention of the tokens from `first` on, in chunks, on some threads.
+  static std::vector<float> Attend(const KvCache& cache, const Heads& h,
+                                   const std::vector<float>& query,
+                                   std::size_t first, std::size_t chunk,
+                                   int threads) {
+    const std::size_t row = h.heads * h.head_dim;
+    Team team(threads);
+    AttentionScratch scratch({.tokens = chunk,
+                              .heads = h.heads,
+                              .kv_heads = h.kv_heads,
+                              .head_dim = h.head_dim,
+                              .threads = static_cast<std::size_t>(threads)});
+    std::vector<float> out((kTokens - first) * row, NAN);
+    for (std::size_t t = first; t < kTokens; t += chunk) {
+      const std::size_t at = (t - first) * row;
+      AttendTokens(cache, 1, query.data() + t * row,
+                   std::min(chunk, kTokens - t), t, scratch, team,
+                   out.data() + at);
+    }
+    return out;
+  }
+
+  static ModelConfig Config(const Heads& h) {
+    ModelConfig config;
+    config.num_layers = 2;
+    config.num_heads = h.heads;
+    config.num_kv_heads = h.kv_heads;
+    config.head_dim = h.head_dim;
+    return config;
+  }
+
+  std::mt19937 random_{1};
+};
+
+TEST_P(AttentionCuts, ChangeNoBit) {
+  for (const Heads& h : {Heads{4, 1, 16}, Heads{6, 3, 10}, Heads{9, 9, 8}}) {
+    const std::size_t row = h.heads * h.head_dim;
+    KvCache cache(Config(h), kTokens, GetParam());
+    Fill(cache, h);
+    const std::vector<float> query = Random(kTokens * row);
+    const std::vector<float> want = Attend(cache, h, query, 0, kTokens, 1);
+    for (const float x : want) ASSERT_TRUE(std::isfinite(x));
+    for (const int threads : {1, 2, 5}) {
+      for (const std::size_t chunk : {1U, 7U, 100U, 1100U}) {
+        // One at a time is slow, so the last are enough.
+        const std::size_t first = chunk == 1 ? kTokens - 100 : 0;
+        const std::vector<float> got =
+            Attend(cache, h, query, first, chunk, threads);
+        EXPECT_EQ(0, std::memcmp(got.data(), want.data() + first * row,
+                                 got.size() * sizeof(float)))
+            << h.heads << " heads, " << threads << " threads, chunks of "
+            << chunk;
+      }
+    }
+  }
+}
+
+// A context of more parts than one wave takes.
+TEST_P(AttentionCuts, WavesOfPartsAreAllCombined) {
+  const Heads h = {64, 1, 2};
+  KvCache cache(Config(h), kTokens, GetParam());
+  Fill(cache, h);
+  const std::vector<float> query = Random(kTokens * h.heads * h.head_dim);
+  const std::size_t last = kTokens - 1;
+  const AttentionScratch one(
+      {.tokens = 1, .heads = 64, .kv_heads = 1, .head_dim = 2, .threads = 1});
+  ASSERT_LT(one.states.size(),
+            5 * kernels::PartStateSize(1, h.heads, h.head_dim));
+  EXPECT_EQ(Attend(cache, h, query, last, 1, 1),
+            Attend(cache, h, query, last, 1, 3));
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, AttentionCuts,
+                         ::testing::Values(KvType::kF32, KvType::kF16,
+                                           KvType::kQ8),
+                         [](const auto& test) {
+                           return std::string(test.param == KvType::kF32 ? "f32"
+                                              : test.param == KvType::kF16
+                                                  ? "f16"
+                                                  : "q8");
+                         });
+
+}  // namespace
+}  // namespace tern
