@@ -83,6 +83,7 @@ std::shared_ptr<const Model> LoadModel(const fs::path& path,
   load.num_threads = options.num_threads;
   load.input_type = options.format.input_type;
   load.i2s_layout = options.format.i2s_layout;
+  load.head = options.head;
   load.progress = [&bar](double fraction) {
     ThrowIfInterrupted();
     bar.Update(fraction);

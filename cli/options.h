@@ -124,6 +124,7 @@ struct ComputeOptions {
   std::optional<std::size_t> context_length;
   int num_threads = 0;  // 0: all
   KvType kv_type = KvType::kF16;
+  HeadForm head = HeadForm::kAuto;
   std::string target;  // empty: the best
 };
 // `context_help` says what --ctx is when it is not given.
@@ -132,6 +133,7 @@ void AddComputeOptions(po::options_description& options, ComputeOptions* out,
 void AddContextOption(po::options_description& options,
                       std::optional<std::size_t>* out, const std::string& help);
 void AddKvOption(po::options_description& options, KvType* out);
+void AddHeadOption(po::options_description& options, HeadForm* out);
 
 // --temp, --top-k, ... and --seed, which stays empty when not given.
 void AddSamplingOptions(po::options_description& options, SamplerOptions* out,

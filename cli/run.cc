@@ -223,17 +223,28 @@ double Rate(std::size_t tokens, double seconds) {
   return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
 }
 
+// Of the head, for a generated token: what a screened one reads depends on it.
+double HeadBytesPerToken(const Completion& done, const Session& session) {
+  return done.ids.empty() ? 0
+                          : static_cast<double>(session.head_bytes_read()) /
+                                static_cast<double>(done.ids.size());
+}
+
 Json Timing(const Completion& done, const Model& model, const Session& session,
             const RunOptions& options) {
   const double decode_rate = Rate(done.ids.size(), done.decode_seconds);
+  const double head_bytes = HeadBytesPerToken(done, session);
+  const double bytes = static_cast<double>(model.bytes_per_token() -
+                                           model.head_bytes_per_token()) +
+                       head_bytes;
   return {{"load_seconds", done.load_seconds},
           {"prefill_seconds", done.prefill_seconds},
           {"prefill_tokens_per_second",
            Rate(done.prompt_tokens, done.prefill_seconds)},
           {"decode_seconds", done.decode_seconds},
           {"decode_tokens_per_second", decode_rate},
-          {"weights_read_gb_per_second",
-           static_cast<double>(model.bytes_per_token()) * decode_rate / 1e9},
+          {"weights_read_gb_per_second", bytes * decode_rate / 1e9},
+          {"head_bytes_per_token", head_bytes},
           {"peak_memory_bytes", PeakMemoryBytes()},
           {"threads", session.num_threads()},
           {"seed", options.sampling.seed}};

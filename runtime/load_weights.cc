@@ -17,6 +17,7 @@
 #include "packing/q6_k.h"
 #include "packing/tiles.h"
 #include "runtime/files/finite.h"
+#include "runtime/head/head.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
 
@@ -233,6 +234,14 @@ void LoadNorms(const Checkpoint& from, Weights& to) {
   }
 }
 
+HeadForm FormOfHead(const LinearSource& head, HeadForm asked) {
+  const bool is_ternary = head.kind != LinearKind::kDense;
+  return ResolveHead(
+      asked, is_ternary,
+      is_ternary ? kernels::DenseType::kF32 : FormOf(head.weight).type,
+      head.weight.Place());
+}
+
 }  // namespace
 
 std::uint64_t DenseBytes(const LinearSource& source) {
@@ -245,7 +254,9 @@ std::unique_ptr<const Weights> LoadWeights(const Checkpoint& from,
   auto to = std::make_unique<Weights>();
   to->layers.resize(from.layers.size());
   const std::vector<LinearJob> jobs = LinearJobs(from, *to);
-  std::uint64_t bytes = 0;
+  const LinearSource& head = from.head ? *from.head : from.embedding;
+  const HeadForm head_form = FormOfHead(head, options.head);
+  std::uint64_t bytes = HeadFormBytes(head_form, head.rows, head.cols);
   std::uint64_t loading = 0;
   for (const LinearJob& job : jobs) {
     bytes += LinearBytes(*job.source);
@@ -259,6 +270,7 @@ std::unique_ptr<const Weights> LoadWeights(const Checkpoint& from,
   LoadNorms(from, *to);
   Team team(num_threads);
   LoadLinears(jobs, options, team);
+  MakeHead(head_form, *to, team);
   return to;
 }
 

@@ -138,13 +138,16 @@ const Tokenizer& Model::tokenizer() const {
 }
 
 std::uint64_t Model::weights_bytes() const {
-  return LayerBytes(*weights_) + weights_->embedding.bytes() +
-         weights_->head.bytes();
+  std::uint64_t bytes = LayerBytes(*weights_) + weights_->embedding.bytes() +
+                        weights_->head.bytes();
+  if (weights_->int8_head.rows != 0) bytes += weights_->int8_head.bytes();
+  if (weights_->screen.rows != 0) bytes += weights_->screen.bytes();
+  return bytes;
 }
 
 std::uint64_t Model::bytes_per_token() const {
   const Linear& embedding = weights_->embedding;
-  return LayerBytes(*weights_) + weights_->Head().bytes() +
+  return LayerBytes(*weights_) + head_bytes_per_token() +
          embedding.bytes() / embedding.rows;
 }
 
@@ -152,6 +155,14 @@ std::uint64_t Model::layers_bytes() const { return LayerBytes(*weights_); }
 
 std::string Model::linear_type() const {
   return TypePhrase(weights_->layers.front().q);
+}
+
+std::uint64_t Model::head_bytes_per_token() const {
+  if (weights_->int8_head.rows != 0) return weights_->int8_head.bytes();
+  if (weights_->screen.rows != 0) {
+    return ScreenRows::FirstBytes(weights_->screen.rows, weights_->screen.cols);
+  }
+  return weights_->Head().bytes();
 }
 
 std::string Model::Describe() const {
@@ -164,6 +175,8 @@ std::string Model::Describe() const {
   text += "; " + WeightsPhrase(weights_->layers.front().q, config_.input_type);
   text += "; " + TypePhrase(weights_->Head()) +
           (config_.tied_head ? " tied head" : " head");
+  if (weights_->int8_head.rows != 0) text += " as q8";
+  if (weights_->screen.rows != 0) text += ", screened";
   text += has_tokenizer() ? "; " + tokenizer_->description() : "; no tokenizer";
   return text;
 }

@@ -8,6 +8,7 @@
 #include <tern/session.h>
 
 #include "runtime/forward/transformer.h"
+#include "runtime/head/head.h"
 #include "runtime/kv_cache.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
@@ -57,6 +58,7 @@ class Session::Impl {
         cache_((CheckMemory(), model_->config()), context_length_, kv_type_),
         work_(model_->config(), std::min(context_length_, kPrefillChunk),
               num_threads_),
+        head_(model_->weights(), kLogitsBatch),
         last_(model_->config().hidden_size) {
     tokens_.reserve(context_length_);
   }
@@ -77,28 +79,24 @@ class Session::Impl {
 
   Token Next(Sampler& sampler) {
     if (tokens_.size() == context_length_) ThrowContextFull(1);
-    std::span<const float> logits = Logits();
     // Rows beyond the tokenizer's ids are padding of the matrix, not tokens.
-    if (model_->has_tokenizer()) {
-      logits = logits.first(model_->tokenizer().vocab_size());
+    const std::size_t rows = model_->has_tokenizer()
+                                 ? model_->tokenizer().vocab_size()
+                                 : model_->config().vocab_size;
+    PrepareLogits();
+    if (!logits_are_valid_) {
+      logits_are_valid_ =
+          head_.ForSampling(Pass(), last_.data(), sampler.options(), tokens_,
+                            rows, logits_.data());
     }
-    tokens_.push_back(sampler.Sample(logits, tokens_));
+    tokens_.push_back(sampler.Sample({logits_.data(), rows}, tokens_));
     return tokens_.back();
   }
 
   std::span<const float> Logits() {
-    if (tokens_.empty()) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "session: there are no logits before a token; call Append "
-                  "first");
-    }
-    RunPending();
+    PrepareLogits();
     if (!logits_are_valid_) {
-      if (logits_.size() == 0) {
-        logits_ = AlignedBuffer<float>(model_->config().vocab_size);
-      }
-      RunHead(Pass(), last_.data(), 1, logits_.data());
-      bytes_read_ += model_->weights().Head().bytes();
+      head_.All(Pass(), last_.data(), 1, logits_.data());
       logits_are_valid_ = true;
     }
     return {logits_.data(), logits_.size()};
@@ -121,8 +119,13 @@ class Session::Impl {
 
   [[nodiscard]] const std::vector<Token>& tokens() const { return tokens_; }
   [[nodiscard]] std::size_t context_length() const { return context_length_; }
-  [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+  [[nodiscard]] std::uint64_t bytes_read() const {
+    return bytes_read_ + head_.bytes_read();
+  }
   [[nodiscard]] int num_threads() const { return num_threads_; }
+  [[nodiscard]] std::uint64_t head_bytes_read() const {
+    return head_.bytes_read();
+  }
   [[nodiscard]] std::uint64_t cache_bytes() const {
     return CacheBytes(model_->config(), context_length_, kv_type_);
   }
@@ -164,6 +167,19 @@ class Session::Impl {
                    position_bytes_ * (num_run_ + tokens);
   }
 
+  // What the head reads, and room for what it gives.
+  void PrepareLogits() {
+    if (tokens_.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "session: there are no logits before a token; call Append "
+                  "first");
+    }
+    RunPending();
+    if (logits_.size() == 0) {
+      logits_ = AlignedBuffer<float>(model_->config().vocab_size);
+    }
+  }
+
   // The token that Next chose goes through the layers only when something
   // depends on it: so the last one of a text costs nothing.
   void RunPending() {
@@ -176,6 +192,7 @@ class Session::Impl {
     const ModelConfig& config = model_->config();
     const std::uint64_t scratch =
         SessionScratchBytes(config, context_length_, num_threads_) +
+        Head::Bytes(model_->weights(), kLogitsBatch) +
         (kLogitsBatch + 1) * config.vocab_size * sizeof(float) +
         context_length_ * sizeof(Token);
     RequireMemory(
@@ -216,8 +233,7 @@ class Session::Impl {
     if (batch_.size() == 0) batch_ = AlignedBuffer<float>(kLogitsBatch * vocab);
     for (std::size_t t = 0; t < count; t += kLogitsBatch) {
       const std::size_t some = std::min(kLogitsBatch, count - t);
-      RunHead(Pass(), work_.x.data() + t * hidden, some, batch_.data());
-      bytes_read_ += model_->weights().Head().bytes();
+      head_.All(Pass(), work_.x.data() + t * hidden, some, batch_.data());
       for (std::size_t i = 0; i < some; ++i) {
         sink(num_run_ + t + i, {batch_.data() + i * vocab, vocab});
       }
@@ -240,9 +256,10 @@ class Session::Impl {
   std::vector<Token> tokens_;
   // Tokens that went through the layers: all, or all but the last.
   std::size_t num_run_ = 0;
-  AlignedBuffer<float> last_;    // [hidden] after the final norm
-  AlignedBuffer<float> logits_;  // [vocab] of the last token
-  bool logits_are_valid_ = false;
+  Head head_;
+  AlignedBuffer<float> last_;      // [hidden] after the final norm
+  AlignedBuffer<float> logits_;    // [vocab] of the last token
+  bool logits_are_valid_ = false;  // all of them, not those for a sampler alone
   AlignedBuffer<float> batch_;  // [kLogitsBatch][vocab], if all are asked for
 };
 
@@ -264,6 +281,9 @@ std::span<const float> Session::Logits() { return impl_->Logits(); }
 std::span<const Token> Session::tokens() const { return impl_->tokens(); }
 std::size_t Session::context_length() const { return impl_->context_length(); }
 void Session::Truncate(std::size_t length) { impl_->Truncate(length); }
+std::uint64_t Session::head_bytes_read() const {
+  return impl_->head_bytes_read();
+}
 std::uint64_t Session::cache_bytes() const { return impl_->cache_bytes(); }
 std::uint64_t Session::bytes_read() const { return impl_->bytes_read(); }
 int Session::num_threads() const { return impl_->num_threads(); }

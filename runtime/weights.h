@@ -8,6 +8,8 @@
 
 #include "packing/ternary_matrix.h"
 #include "runtime/aligned_buffer.h"
+#include "runtime/head/int8_rows.h"
+#include "runtime/head/screen.h"
 #include "ternary_kernels/dense.h"
 #include "ternary_kernels/ternary_view.h"
 
@@ -71,6 +73,11 @@ class Weights {
  public:
   Linear embedding;  // [vocab][hidden]
   Linear head;       // [vocab][hidden]; no rows if tied to the embedding
+  // One of these has rows if the model was asked for another form of the head
+  // than the stored one (head/head.h).  Where the head is untied and int8_head
+  // takes its place, head.dense has no data.
+  Int8Rows int8_head;
+  ScreenRows screen;
   std::vector<LayerWeights> layers;
   std::vector<float> output_norm;  // [hidden]
 

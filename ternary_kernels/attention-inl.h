@@ -122,23 +122,36 @@ HWY_INLINE void ScoreRows(const float* HWY_RESTRICT query, std::size_t head_dim,
   }
 }
 
+// Values of a block and their weights.
+template <class T>
+struct MixArgs {
+  const float* weights;  // [rows][kBlock]
+  std::size_t count;     // positions
+  const T* values;       // [count][head_dim]
+  std::size_t head_dim;
+  const std::uint8_t* ahead;  // as above
+  float* mix;                 // [rows][mix_stride]
+  std::size_t mix_stride;
+};
+
 // mix[r][i] += weights[r][p] * values[p][i] over positions p < count, for kRows
-// x kVectors; `ahead` as above.
+// x kVectors, the first of them vector `first` of the row.
 template <bool kStream, std::size_t kRows, std::size_t kVectors, class T>
-HWY_INLINE void MixTile(const float* HWY_RESTRICT weights, std::size_t count,
-                        const T* HWY_RESTRICT values, std::size_t head_dim,
-                        const std::uint8_t* ahead, float* HWY_RESTRICT mix,
-                        std::size_t mix_stride) {
+HWY_INLINE void MixTile(const MixArgs<T>& a, std::size_t first) {
+  constexpr std::size_t kStep = kVectors * hn::MaxLanes(DF()) * sizeof(T);
   const DF d;
   const std::size_t lanes = hn::Lanes(d);
+  const float* HWY_RESTRICT weights = a.weights;
+  const T* HWY_RESTRICT values = a.values + first * lanes;
+  const std::uint8_t* ahead = a.ahead + first * lanes * kBlock * sizeof(T);
+  float* HWY_RESTRICT mix = a.mix + first * lanes;
   VF sum[kRows][kVectors];
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v) {
-      sum[r][v] = hn::LoadU(d, mix + r * mix_stride + v * lanes);
+      sum[r][v] = hn::LoadU(d, mix + r * a.mix_stride + v * lanes);
     }
   }
-  constexpr std::size_t kStep = kVectors * hn::MaxLanes(DF()) * sizeof(T);
-  for (std::size_t p = 0; p < count; ++p, values += head_dim) {
+  for (std::size_t p = 0; p < a.count; ++p, values += a.head_dim) {
     if constexpr (kStream) PrefetchBytes<kStep>(ahead + p * kStep);
     VF value[kVectors];
     for (std::size_t v = 0; v < kVectors; ++v) {
@@ -153,30 +166,22 @@ HWY_INLINE void MixTile(const float* HWY_RESTRICT weights, std::size_t count,
   }
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t v = 0; v < kVectors; ++v) {
-      hn::StoreU(sum[r][v], d, mix + r * mix_stride + v * lanes);
+      hn::StoreU(sum[r][v], d, mix + r * a.mix_stride + v * lanes);
     }
   }
 }
 
-// The same for all of mix [kRows][mix_stride] from vector `v` on, kVectors at a
-// time, then fewer.  The last vector may take in what lies behind a value; what
-// comes of it stays in the padding of `mix`.
+// The same for all of a row from vector `v` on, kVectors at a time, then fewer.
+// The last vector may take in what lies behind a value; what comes of it stays
+// in the padding of `mix`.
 template <bool kStream, std::size_t kRows, std::size_t kVectors, class T>
-HWY_INLINE void MixRows(const float* HWY_RESTRICT weights, std::size_t count,
-                        const T* HWY_RESTRICT values, std::size_t head_dim,
-                        const std::uint8_t* ahead, float* HWY_RESTRICT mix,
-                        std::size_t mix_stride, std::size_t v = 0) {
+HWY_INLINE void MixRows(const MixArgs<T>& args, std::size_t v = 0) {
   const std::size_t lanes = hn::Lanes(DF());
-  const std::size_t vectors = (head_dim + lanes - 1) / lanes;
+  const std::size_t vectors = (args.head_dim + lanes - 1) / lanes;
   for (; v + kVectors <= vectors; v += kVectors) {
-    MixTile<kStream, kRows, kVectors>(
-        weights, count, values + v * lanes, head_dim,
-        ahead + v * lanes * kBlock * sizeof(T), mix + v * lanes, mix_stride);
+    MixTile<kStream, kRows, kVectors>(args, v);
   }
-  if constexpr (kVectors > 1) {
-    MixRows<kStream, kRows, kVectors / 2>(weights, count, values, head_dim,
-                                          ahead, mix, mix_stride, v);
-  }
+  if constexpr (kVectors > 1) MixRows<kStream, kRows, kVectors / 2>(args, v);
 }
 
 // x[i] *= factor for whole vectors.

@@ -154,11 +154,14 @@ HWY_NOINLINE void AddBlock(const AttentionTile& tile, std::size_t begin,
                weights);
   }
   ForRowTiles(rows, [&](std::size_t r, auto count) HWY_ATTR {
-    const std::size_t seen = Seen(tile, r + count - 1, begin, kBlock);
     MixRows<kStream, count, TileVectors(count)>(
-        s.weights + r * kBlock, seen, block.values, head_dim,
-        reinterpret_cast<const std::uint8_t*>(block.next),
-        state.mix + r * state.mix_size, state.mix_size);
+        MixArgs<T>{.weights = s.weights + r * kBlock,
+                   .count = Seen(tile, r + count - 1, begin, kBlock),
+                   .values = block.values,
+                   .head_dim = head_dim,
+                   .ahead = reinterpret_cast<const std::uint8_t*>(block.next),
+                   .mix = state.mix + r * state.mix_size,
+                   .mix_stride = state.mix_size});
   });
 }
 

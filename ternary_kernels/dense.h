@@ -37,7 +37,8 @@ std::size_t DenseRowBytes(DenseType type, std::size_t cols);
 // result, and rows of a panel (dense_product-inl.h).
 inline constexpr std::size_t kDenseBlockCols = 512;
 inline constexpr std::size_t kDensePanelRows = 64;
-// Bytes of scratch, aligned to 64, for one call of any shape: the panel.
+// Bytes of scratch, aligned to 64, for one call of any shape: the panel.  One
+// token needs none: null will do.
 inline constexpr std::size_t kDenseScratchBytes =
     kDensePanelRows * kDenseBlockCols * sizeof(float);
 

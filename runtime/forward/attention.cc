@@ -28,35 +28,26 @@ std::size_t TotalsSize(const AttentionShape& s) {
   return s.CutsContexts() ? s.kv_heads * StateSize(s) : 0;
 }
 
-// A chunk of one layer.
-struct Chunk {
-  const KvCache& cache;
-  std::size_t layer;
-  const float* query;  // [tokens][heads][head_dim]
-  std::size_t tokens;
-  std::size_t position;
-  float* out;  // likewise
-
-  // Tokens [begin, end) of one key/value head.
-  [[nodiscard]] kernels::AttentionTile Tile(const AttentionShape& shape,
-                                            std::size_t head, std::size_t begin,
-                                            std::size_t end) const {
-    kernels::AttentionTile tile;
-    tile.stride = shape.heads * shape.head_dim;
-    const std::size_t first =
-        begin * tile.stride + head * shape.Group() * shape.head_dim;
-    tile.query = query + first;
-    tile.out = out + first;
-    tile.tokens = end - begin;
-    tile.group = shape.Group();
-    tile.position = position + begin;
-    tile.scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
-    return tile;
-  }
-};
+// Tokens [begin, end) of the chunk and one key/value head.
+kernels::AttentionTile Tile(const AttentionChunk& chunk,
+                            const AttentionShape& shape, std::size_t head,
+                            std::size_t begin, std::size_t end) {
+  kernels::AttentionTile tile;
+  tile.stride = shape.heads * shape.head_dim;
+  const std::size_t first =
+      begin * tile.stride + head * shape.Group() * shape.head_dim;
+  tile.query = chunk.query + first;
+  tile.out = chunk.out + first;
+  tile.tokens = end - begin;
+  tile.group = shape.Group();
+  tile.position = chunk.position + begin;
+  tile.scale = 1.0F / std::sqrt(static_cast<float>(shape.head_dim));
+  return tile;
+}
 
 // A tile and a head at a time, each over the whole of its context.
-void AttendInTiles(const Chunk& chunk, AttentionScratch& scratch, Team& team) {
+void AttendInTiles(const KvCache& cache, const AttentionChunk& chunk,
+                   AttentionScratch& scratch, Team& team) {
   const AttentionShape& shape = scratch.shape;
   // Smaller tiles only where there would be too few for the threads.
   const std::size_t even = chunk.tokens * shape.kv_heads / (4 * team.size());
@@ -68,18 +59,19 @@ void AttendInTiles(const Chunk& chunk, AttentionScratch& scratch, Team& team) {
         // the long ones first.
         const std::size_t head = item / tiles;
         const std::size_t t = tiles - 1 - item % tiles;
-        kernels::Attend(chunk.cache.Head(chunk.layer, head),
-                        chunk.Tile(shape, head, chunk.tokens * t / tiles,
-                                   chunk.tokens * (t + 1) / tiles),
+        kernels::Attend(cache.Head(chunk.layer, head),
+                        Tile(chunk, shape, head, chunk.tokens * t / tiles,
+                             chunk.tokens * (t + 1) / tiles),
                         scratch.thread.data() + thread * scratch.thread_size);
       });
 }
 
 // A part of a head's context at a time.
-void AttendInParts(const Chunk& chunk, AttentionScratch& scratch, Team& team) {
+void AttendInParts(const KvCache& cache, const AttentionChunk& chunk,
+                   AttentionScratch& scratch, Team& team) {
   const AttentionShape& shape = scratch.shape;
   const auto tile = [&](std::size_t head) {
-    return chunk.Tile(shape, head, 0, chunk.tokens);
+    return Tile(chunk, shape, head, 0, chunk.tokens);
   };
   const std::size_t size =
       kernels::PartStateSize(chunk.tokens, shape.Group(), shape.head_dim);
@@ -91,7 +83,7 @@ void AttendInParts(const Chunk& chunk, AttentionScratch& scratch, Team& team) {
                     [&](std::size_t item, std::size_t thread) {
                       const std::size_t head = item / count;
                       kernels::AttendPart(
-                          chunk.cache.Head(chunk.layer, head), tile(head),
+                          cache.Head(chunk.layer, head), tile(head),
                           first + item % count,
                           scratch.thread.data() + thread * scratch.thread_size,
                           scratch.states.data() + item * size);
@@ -123,16 +115,15 @@ std::uint64_t AttentionScratch::Bytes(const AttentionShape& shape) {
   return floats * sizeof(float);
 }
 
-void AttendTokens(const KvCache& cache, std::size_t layer, const float* query,
-                  std::size_t tokens, std::size_t position,
-                  AttentionScratch& scratch, Team& team, float* out) {
-  const Chunk chunk = {cache, layer, query, tokens, position, out};
-  const bool few = tokens <= scratch.shape.TileTokens();
-  const bool long_context = position + tokens > kernels::kPartPositions;
+void AttendTokens(const KvCache& cache, const AttentionChunk& chunk,
+                  AttentionScratch& scratch, Team& team) {
+  const bool few = chunk.tokens <= scratch.shape.TileTokens();
+  const bool long_context =
+      chunk.position + chunk.tokens > kernels::kPartPositions;
   if (few && long_context && scratch.shape.CutsContexts()) {
-    AttendInParts(chunk, scratch, team);
+    AttendInParts(cache, chunk, scratch, team);
   } else {
-    AttendInTiles(chunk, scratch, team);
+    AttendInTiles(cache, chunk, scratch, team);
   }
 }
 

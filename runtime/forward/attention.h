@@ -47,11 +47,19 @@ class AttentionScratch {
   AlignedBuffer<float> totals;  // [kv_heads][state of all parts so far]
 };
 
-// out = softmax(query . keys / sqrt(head_dim)) . values, both [tokens][heads]
-// [head_dim]; token t sees positions [0, position + t], which must be stored.
-void AttendTokens(const KvCache& cache, std::size_t layer, const float* query,
-                  std::size_t tokens, std::size_t position,
-                  AttentionScratch& scratch, Team& team, float* out);
+// Consecutive tokens in one layer; token t is at `position` + t.
+struct AttentionChunk {
+  std::size_t layer = 0;
+  const float* query = nullptr;  // [tokens][heads][head_dim]
+  std::size_t tokens = 0;
+  std::size_t position = 0;
+  float* out = nullptr;  // [tokens][heads][head_dim]
+};
+
+// out = softmax(query . keys / sqrt(head_dim)) . values; each token sees all
+// positions up to its own, which must be stored.
+void AttendTokens(const KvCache& cache, const AttentionChunk& chunk,
+                  AttentionScratch& scratch, Team& team);
 
 }  // namespace tern
 

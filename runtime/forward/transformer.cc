@@ -139,8 +139,13 @@ void StoreAndAttend(const ForwardPass& pass, std::size_t layer,
                   RotateAndStore(pass, layer, t, position);
                 }
               });
-  AttendTokens(pass.cache, layer, work.q.data(), tokens, position,
-               work.attention, pass.team, work.att.data());
+  AttendTokens(pass.cache,
+               {.layer = layer,
+                .query = work.q.data(),
+                .tokens = tokens,
+                .position = position,
+                .out = work.att.data()},
+               work.attention, pass.team);
 }
 
 void GateRows(const ForwardPass& pass, std::size_t tokens) {

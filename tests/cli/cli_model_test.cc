@@ -187,6 +187,31 @@ TEST(Run, FullContextEndsTheRun) {
   EXPECT_EQ(longer.out, "");
 }
 
+TEST(Run, TheHeadHasTheFormThatIsAskedFor) {
+  // The head of the model that ships has 8 bits a weight.
+  const ProgramResult refused = Tern(Greedy("1") + Words{"--head", "screened"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_TRUE(Contains(refused.err, "token_embd.weight")) << refused.err;
+  EXPECT_TRUE(Contains(Tern(Greedy("1") + Words{"--head", "q8"}).err,
+                       "q8_0 tied head;"));
+
+  const Folder folder;
+  const std::string f16 = folder.File("f16.gguf");
+  ASSERT_EQ(Tern({"pack", kModel, f16, "--head", "f16"}).status, 0);
+  const Words words = Words{"-m", f16, "--seed", "5"};
+  const auto run = [&](const std::string& head) {
+    return TernJson(Words{"run", "-p", kPrompt, "-n", "60", "--head", head} +
+                    words);
+  };
+  const json stored = run("f16");
+  const json screened = run("screened");
+  EXPECT_EQ(screened["ids"], stored["ids"]);
+  EXPECT_EQ(run("auto")["timing"]["head_bytes_per_token"], 4096 * 768 * 2);
+  EXPECT_EQ(run("q8")["timing"]["head_bytes_per_token"], 4096 * (768 + 4));
+  // A trained head: a third, and few rows more.
+  EXPECT_LT(screened["timing"]["head_bytes_per_token"], 4096 * 768 * 2 * 0.42);
+}
+
 TEST(Run, ContextBeyondTheModelsIsWrongUsage) {
   const ProgramResult result = Tern({"run", "-p", "x", "-c", "1025"});
   EXPECT_EQ(result.status, 2);

@@ -129,6 +129,7 @@ TEST(Usage, NumbersOutOfRangeAreNamed) {
       {"--ctx", "0"},
       {"--threads", "0"},
       {"--kv", "f64"},
+      {"--head", "q4"},
       {"--activations", "int4"},
       {"--i2s-layout", "d"},
       {"--threads", "1.5"},

@@ -244,7 +244,8 @@ TEST_P(Attention, TheSignOfZeroDoesNotDependOnTheOtherTokens) {
   const std::vector<float> query = {1, 0, 1, 0};
   const std::vector<float> together = AttendTo(cache, {2, 1, 257}, query);
   const std::vector<float> alone = AttendTo(cache, {1, 1, 257}, {1, 0});
-  EXPECT_EQ(0, std::memcmp(alone.data(), together.data(), 2 * sizeof(float)));
+  EXPECT_EQ(alone.front(), together.front());
+  EXPECT_EQ(std::signbit(alone.front()), std::signbit(together.front()));
 }
 
 TEST_P(Attention, BitsDoNotDependOnTheOtherHeadsOfTheGroup) {
@@ -329,8 +330,9 @@ TEST_P(Attention, WhatIsNotFiniteShowsInTheResult) {
   const std::vector<float> fine(4, 1.0F);
   const std::vector<float> nan(4, NAN);
   EXPECT_FALSE(cache.Store(66, fine.data(), nan.data()));
-  for (const float x : AttendTo(cache, {1, 1, 69}, fine))
+  for (const float x : AttendTo(cache, {1, 1, 69}, fine)) {
     EXPECT_TRUE(std::isnan(x));
+  }
   // What comes before does not see it.
   for (const float x : AttendTo(cache, {1, 1, 65}, fine)) {
     EXPECT_TRUE(std::isfinite(x));

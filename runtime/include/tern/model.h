@@ -67,10 +67,27 @@ struct ModelConfig {
   bool ternary_head = false;      // output head of ternary weights
 };
 
+// How the output head is held: logits are computed with
+enum class HeadForm {
+  kAuto,      // the stored head: the other forms cost quality or memory
+  kAsStored,  // the stored head
+  // int8 rows made of a head of 16- or 32-bit floats: half of f16's bytes a
+  // token, for a small loss.  They take the place of an untied head; beside a
+  // tied one, which is needed to look up tokens, they take half as much again.
+  // A head of 8 bits a weight stays as it is.
+  kQ8,
+  // the stored head, of 16- or 32-bit floats, behind a screen that takes 0.46
+  // of f16's bytes more memory: Session::Next reads most of it, a third of
+  // f16's bytes, and those rows of the head that the choice can still depend
+  // on.  The same tokens as with the stored head, always.
+  kScreened,
+};
+
 struct LoadOptions {
   // Instead of what the files say, or imply.
   std::optional<InputType> input_type = std::nullopt;
   I2SLayout i2s_layout = I2SLayout::kA;
+  HeadForm head = HeadForm::kAuto;
   // 0: as many as the process may use.
   int num_threads = 0;
   // Called now and then from the loading thread with a fraction in 0..1.
@@ -108,13 +125,17 @@ class Model {
   // Bytes of weights, as held in memory.
   [[nodiscard]] std::uint64_t weights_bytes() const;
   // Bytes of weights that decoding one token reads: every matrix once, the
-  // head, one row of the embedding; the cache is not included.
+  // head, one row of the embedding; the cache is not included.  Of a screened
+  // head only what each token reads of the screen counts: what is read beyond
+  // that depends on the token (Session::head_bytes_read).
   [[nodiscard]] std::uint64_t bytes_per_token() const;
   // Bytes of the norms and linear layers, which every chunk of tokens reads
   // once.
   [[nodiscard]] std::uint64_t layers_bytes() const;
   // How the linear layers are stored: "ternary", "f16", ...
   [[nodiscard]] std::string linear_type() const;
+  // The head's part of bytes_per_token.
+  [[nodiscard]] std::uint64_t head_bytes_per_token() const;
   // One line for people: architecture, weights, activations, tokenizer.
   [[nodiscard]] std::string Describe() const;
 

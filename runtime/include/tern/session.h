@@ -78,6 +78,8 @@ class Session {
   // (kInvalidArgument) if there are fewer.
   void Truncate(std::size_t length);
 
+  // Bytes of the output head that Next, Logits and Append have read so far.
+  [[nodiscard]] std::uint64_t head_bytes_read() const;
   // Bytes of the cache when the context is full.
   [[nodiscard]] std::uint64_t cache_bytes() const;
   // Bytes of weights and cache that the work so far took from memory: for every

@@ -30,10 +30,6 @@ class AttentionCuts : public ::testing::TestWithParam<KvType> {
  protected:
   static constexpr std::size_t kTokens = 1100;  // 5 parts
 
-  AttentionCuts(const AttentionCuts&) = delete;
-  AttentionCuts& operator=(const AttentionCuts&) = delete;
-  AttentionCuts() = default;
-
   std::vector<float> Random(std::size_t size) {
     std::normal_distribution<float> normal;
     std::vector<float> values(size);
@@ -67,9 +63,13 @@ class AttentionCuts : public ::testing::TestWithParam<KvType> {
     std::vector<float> out((kTokens - first) * row, NAN);
     for (std::size_t t = first; t < kTokens; t += chunk) {
       const std::size_t at = (t - first) * row;
-      AttendTokens(cache, 1, query.data() + t * row,
-                   std::min(chunk, kTokens - t), t, scratch, team,
-                   out.data() + at);
+      AttendTokens(cache,
+                   {.layer = 1,
+                    .query = query.data() + t * row,
+                    .tokens = std::min(chunk, kTokens - t),
+                    .position = t,
+                    .out = out.data() + at},
+                   scratch, team);
     }
     return out;
   }

@@ -1,0 +1,156 @@
+// The output head of BitNet b1.58 2B4T for one token, 128256 x 2560 of normal
+// random numbers (the hardest case for the screen), from memory: as stored in
+// f16, as int8 rows, and screened for the largest logit and for the 40 largest.
+// `bytes` is what a product reads.  Run with --benchmark_repetitions=5
+// --benchmark_enable_random_interleaving so that a change of the machine's
+// speed meets all alike.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "packing/half.h"
+#include "runtime/aligned_buffer.h"
+#include "runtime/head/int8_rows.h"
+#include "runtime/head/screened.h"
+#include "runtime/parallel.h"
+#include "ternary_kernels/dense.h"
+#include "ternary_kernels/targets.h"
+
+namespace tern::bench {
+namespace {
+
+constexpr std::size_t kRows = 128256;
+constexpr std::size_t kCols = 2560;
+
+// Drawn from 65536 normal numbers, which is quick enough for 328 million.
+void FillNormal(std::uint16_t* out, std::size_t size, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<float> normal(0.0F, 0.02F);
+  std::vector<std::uint16_t> numbers(65536);
+  for (std::uint16_t& n : numbers) n = packing::F32ToF16(normal(random));
+  for (std::size_t i = 0; i < size; i += 4) {
+    const std::uint64_t bits = random();
+    for (std::size_t j = 0; j < 4; ++j) {
+      out[i + j] = numbers[bits >> (16 * j) & 0xFFFFU];
+    }
+  }
+}
+
+struct Heads {
+  Heads() : stored(kRows * kCols, Pages::kHuge) {
+    Team team(2);
+    ParallelFor(team, kRows, 64,
+                [&](std::size_t begin, std::size_t end, std::size_t) {
+                  FillNormal(stored.data() + begin * kCols,
+                             (end - begin) * kCols, begin);
+                });
+    int8 = MakeInt8Rows(View(), team);
+    screen = MakeScreen(View(), team);
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal;
+    for (float& v : x) v = normal(random);
+  }
+  [[nodiscard]] kernels::DenseView View() const {
+    return {kernels::DenseType::kF16,
+            reinterpret_cast<const std::uint8_t*>(stored.data()), kRows, kCols};
+  }
+
+  AlignedBuffer<std::uint16_t> stored;
+  Int8Rows int8;
+  ScreenRows screen;
+  std::vector<float> x = std::vector<float>(kCols);
+  std::vector<float> logits = std::vector<float>(kRows);
+};
+Heads& TheHeads() {
+  static Heads heads;
+  return heads;
+}
+
+void Count(benchmark::State& state, double bytes) {
+  state.counters["bytes"] = bytes;
+  state.counters["read"] =
+      benchmark::Counter(bytes, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void Stored(benchmark::State& state, const std::string& target) {
+  kernels::ForceTarget(target);
+  Heads& heads = TheHeads();
+  Team team(static_cast<int>(state.range(0)));
+  while (state.KeepRunning()) {
+    ParallelFor(team, kRows, 32,
+                [&](std::size_t begin, std::size_t end, std::size_t) {
+                  kernels::DenseMatMul(heads.View(),
+                                       {heads.x.data(), kCols, 1, begin, end,
+                                        heads.logits.data(), kRows},
+                                       nullptr);
+                });
+  }
+  Count(state, static_cast<double>(heads.stored.bytes()));
+}
+
+void Q8(benchmark::State& state, const std::string& target) {
+  kernels::ForceTarget(target);
+  Heads& heads = TheHeads();
+  Team team(static_cast<int>(state.range(0)));
+  AlignedBuffer<std::int16_t> q(kernels::Int8RowStride(kCols));
+  float scale = 0;
+  while (state.KeepRunning()) {
+    Int8RowsProduct(heads.int8, heads.x.data(), 1, q.data(), &scale,
+                    heads.logits.data(), team);
+  }
+  Count(state, static_cast<double>(heads.int8.bytes()));
+}
+
+void Screened(benchmark::State& state, const std::string& target) {
+  kernels::ForceTarget(target);
+  Heads& heads = TheHeads();
+  Team team(static_cast<int>(state.range(0)));
+  ScreenScratch scratch(kRows, kCols);
+  const HeadDemand demand{.rows = kRows,
+                          .best = static_cast<std::size_t>(state.range(1)),
+                          .always = {}};
+  ScreenedRows read;
+  while (state.KeepRunning()) {
+    read = ScreenedLogits(heads.screen, heads.View(), heads.x.data(), demand,
+                          scratch, heads.logits.data(), team)
+               .value_or(ScreenedRows{kRows, kRows});
+  }
+  state.counters["fine"] = static_cast<double>(read.fine);
+  state.counters["refined"] = static_cast<double>(read.refined);
+  Count(state,
+        static_cast<double>(ScreenRows::FirstBytes(kRows, kCols) +
+                            read.fine * ScreenRows::FineRowBytes(kCols) +
+                            read.refined * kCols * sizeof(std::uint16_t)));
+}
+
+void Register(const std::string& target) {
+  const auto add = [&](const std::string& name, auto function,
+                       const std::vector<std::vector<std::int64_t>>& args) {
+    auto* bench = benchmark::RegisterBenchmark(
+        (name + "/" + target).c_str(),
+        [function, target](auto& state) { function(state, target); });
+    for (const std::vector<std::int64_t>& a : args) bench->Args(a);
+    bench->Unit(benchmark::kMillisecond)->UseRealTime();
+  };
+  add("F16", Stored, {{1}, {2}});
+  add("Q8", Q8, {{1}, {2}});
+  add("Screened", Screened, {{1, 1}, {2, 1}, {1, 40}, {2, 40}});
+}
+
+}  // namespace
+}  // namespace tern::bench
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  for (const std::string& target : tern::kernels::SupportedTargets()) {
+    tern::bench::Register(target);
+  }
+  benchmark::RunSpecifiedBenchmarks();
+}

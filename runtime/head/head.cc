@@ -1,0 +1,131 @@
+#include "runtime/head/head.h"
+
+#include <optional>
+
+#include <tern/error.h>
+
+#include "runtime/head/demand.h"
+
+namespace tern {
+namespace {
+
+// A screen that let more than this share of the rows through cost more than it
+// saved: the next tokens do without.
+constexpr std::size_t kWorthwhileShare = 2;  // a half
+constexpr int kPause = 15;
+
+bool IsFloat(kernels::DenseType type) {
+  return type == kernels::DenseType::kF32 || type == kernels::DenseType::kF16 ||
+         type == kernels::DenseType::kBf16;
+}
+
+}  // namespace
+
+HeadForm ResolveHead(HeadForm asked, bool is_ternary, kernels::DenseType stored,
+                     const std::string& place) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorCode::kInvalidArgument,
+                place + ": the output head " + what +
+                    "; take it as stored (f16 or auto)");
+  };
+  switch (asked) {
+    case HeadForm::kAuto:
+    case HeadForm::kAsStored:
+      return HeadForm::kAsStored;
+    case HeadForm::kQ8:
+      if (is_ternary) refuse("is ternary, int8 would be four times as large");
+      // Eight bits a weight already.
+      return IsFloat(stored) ? HeadForm::kQ8 : HeadForm::kAsStored;
+    case HeadForm::kScreened:
+      if (is_ternary) refuse("is ternary, a screen would be larger than it");
+      if (!IsFloat(stored)) {
+        refuse("has 8 bits a weight already, a screen would save little");
+      }
+      return HeadForm::kScreened;
+  }
+  return HeadForm::kAsStored;
+}
+
+std::uint64_t HeadFormBytes(HeadForm form, std::size_t rows, std::size_t cols) {
+  switch (form) {
+    case HeadForm::kQ8:
+      return Int8Rows::Bytes(rows, cols);
+    case HeadForm::kScreened:
+      return ScreenRows::Bytes(rows, cols);
+    case HeadForm::kAuto:
+    case HeadForm::kAsStored:
+      break;
+  }
+  return 0;
+}
+
+void MakeHead(HeadForm form, Weights& weights, Team& team) {
+  const kernels::DenseView stored = weights.Head().dense.View();
+  if (form == HeadForm::kQ8) {
+    weights.int8_head = MakeInt8Rows(stored, team);
+    weights.head.dense.data = {};
+  }
+  if (form == HeadForm::kScreened) weights.screen = MakeScreen(stored, team);
+}
+
+Head::Head(const Weights& weights, std::size_t max_tokens) {
+  if (weights.int8_head.rows != 0) {
+    q_ = AlignedBuffer<std::int16_t>(
+        max_tokens * kernels::Int8RowStride(weights.int8_head.cols));
+    scales_ = AlignedBuffer<float>(max_tokens);
+  }
+  if (weights.screen.rows != 0) {
+    screen_ = ScreenScratch(weights.screen.rows, weights.screen.cols);
+  }
+}
+
+std::uint64_t Head::Bytes(const Weights& weights, std::size_t max_tokens) {
+  if (weights.int8_head.rows != 0) {
+    return max_tokens * (kernels::Int8RowStride(weights.int8_head.cols) *
+                             sizeof(std::int16_t) +
+                         sizeof(float));
+  }
+  return weights.screen.rows != 0
+             ? ScreenScratch::Bytes(weights.screen.rows, weights.screen.cols)
+             : 0;
+}
+
+void Head::All(const ForwardPass& pass, const float* x, std::size_t tokens,
+               float* logits) noexcept {
+  const Int8Rows& int8 = pass.weights.int8_head;
+  if (int8.rows != 0) {
+    Int8RowsProduct(int8, x, tokens, q_.data(), scales_.data(), logits,
+                    pass.team);
+    bytes_read_ += int8.bytes();
+    return;
+  }
+  RunHead(pass, x, tokens, logits);
+  bytes_read_ += pass.weights.Head().bytes();
+}
+
+bool Head::ForSampling(const ForwardPass& pass, const float* x,
+                       const SamplerOptions& options,
+                       std::span<const Token> context, std::size_t rows,
+                       float* logits) noexcept {
+  const ScreenRows& screen = pass.weights.screen;
+  const auto demand = DemandOf(options, context, rows);
+  if (screen.rows == 0 || !demand || pause_ > 0) {
+    if (pause_ > 0) --pause_;
+    All(pass, x, 1, logits);
+    return true;
+  }
+  const Linear& head = pass.weights.Head();
+  const auto read = ScreenedLogits(screen, head.dense.View(), x, *demand,
+                                   screen_, logits, pass.team);
+  if (!read) {
+    All(pass, x, 1, logits);
+    return true;
+  }
+  bytes_read_ += ScreenRows::FirstBytes(rows, screen.cols) +
+                 read->fine * ScreenRows::FineRowBytes(screen.cols) +
+                 read->refined * (head.bytes() / head.rows);
+  if (read->refined > rows / kWorthwhileShare) pause_ = kPause;
+  return false;
+}
+
+}  // namespace tern

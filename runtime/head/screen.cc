@@ -1,0 +1,240 @@
+#include "runtime/head/screen.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "runtime/head/wide_input.h"
+
+namespace tern {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+// The largest value of a code, in steps (ternary_kernels/head.h).
+constexpr int kMostSteps = 63;
+constexpr std::size_t kGrain = 64;
+
+// At least `value` as it would be without the rounding of the doubles that it
+// is made of: they lose less than 2^-23 of it (see wide_input.cc).
+float RoundUp(double value) {
+  return std::nextafter(static_cast<float>(value * (1 + 0x1.0p-22)), kInfinity);
+}
+
+// Code of a weight, as a float: floor(w / width + half), width the distance of
+// two levels and half the number of those below zero.
+float Code(float w, float inverse_width, float half) {
+  const float position = w * inverse_width + half;
+  const float most = 2 * half - 1;
+  const float inside = std::min(std::max(position, 0.0F), most);
+  return static_cast<float>(static_cast<int>(inside));
+}
+
+// Columns of a row in one of the three fields of its words.
+struct Field {
+  std::size_t begin;
+  std::size_t end;
+  float half;     // levels below zero
+  float spacing;  // of levels, in steps
+};
+std::array<Field, 3> Fields(std::size_t cols) {
+  const std::size_t words = kernels::ScreenWords(cols);
+  const std::size_t one = std::min(words, cols);
+  const std::size_t two = std::min(2 * words, cols);
+  return {{{0, one, 16, 4}, {one, two, 16, 4}, {two, cols, 32, 2}}};
+}
+
+// The sum of term(c) for c in [begin, end), by way of a block of terms: of the
+// loop over them, and of that over eight sums, compilers make vectors.
+template <class T, class Term>
+T Sum(std::size_t begin, std::size_t end, const Term& term) {
+  std::array<T, 64> terms;
+  std::array<T, 8> sums{};
+  for (; begin < end; begin += terms.size()) {
+    const std::size_t count = std::min(terms.size(), end - begin);
+    for (std::size_t i = 0; i < count; ++i) terms[i] = term(begin + i);
+    std::fill(terms.begin() + count, terms.end(), T{0});
+    for (std::size_t i = 0; i < terms.size(); i += sums.size()) {
+      for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += terms[i + j];
+    }
+  }
+  return std::accumulate(sums.begin(), sums.end(), T{0});
+}
+
+double Length(const double* v, std::size_t size) {
+  return std::sqrt(
+      Sum<double>(0, size, [=](std::size_t c) { return v[c] * v[c]; }));
+}
+
+// The squared distance of a row to its screened form, about.
+float Distance(const float* w, std::size_t cols, float step) {
+  float sum = 0;
+  for (const Field& field : Fields(cols)) {
+    const float width = step * field.spacing;
+    const float inverse = 1 / width;
+    const float half = field.half;
+    sum += Sum<float>(field.begin, field.end, [=](std::size_t c) {
+      const float error =
+          w[c] - width * (Code(w[c], inverse, half) - half + 0.5F);
+      return error * error;
+    });
+  }
+  return sum;
+}
+
+// The step that brings the screened row nearest to the row, of a few: levels
+// that reach the largest weight, or that leave some beyond their reach so that
+// all others are met more closely (3 of 3.5 standard deviations for 2560 normal
+// numbers).
+float ChooseStep(const float* w, std::size_t cols) {
+  float largest = 0;
+  for (std::size_t c = 0; c < cols; ++c) {
+    const float size = std::fabs(w[c]);
+    largest = size > largest ? size : largest;
+  }
+  float best_step = largest / 64;
+  if (!(1 / best_step < kInfinity / 8)) return 0;  // all but zero
+  float best = kInfinity;
+  for (const float reach : {1.0F, 0.92F, 0.84F, 0.75F, 0.6F, 0.45F}) {
+    const float step = largest / 64 * reach;
+    const float distance = Distance(w, cols, step);
+    // Mostly a row gets only worse beyond its best reach.
+    if (!(distance < best)) break;
+    best = distance;
+    best_step = step;
+  }
+  return best_step;
+}
+
+// Working memory for a row.
+struct RowScratch {
+  explicit RowScratch(std::size_t cols)
+      : weights(cols), codes(kernels::ScreenInputSize(cols)), residual(cols) {}
+  std::vector<float> weights;
+  std::vector<float> codes;  // zeros beyond cols
+  std::vector<double> residual;
+};
+
+// The first codes of a row; takes what they mean from the residual, the row.
+void FirstCodes(std::size_t cols, float step, RowScratch& scratch,
+                std::uint16_t* words) {
+  const float* w = scratch.weights.data();
+  float* codes = scratch.codes.data();
+  double* residual = scratch.residual.data();
+  for (const Field& field : Fields(cols)) {
+    const float inverse = step > 0 ? 1 / (step * field.spacing) : 0;
+    const float half = field.half;
+    for (std::size_t c = field.begin; c < field.end; ++c) {
+      codes[c] = Code(w[c], inverse, half);
+    }
+    // A step of 24 bits times a number of 7: exact in double.
+    const double spacing = step * field.spacing;
+    const double lowest = spacing * (0.5 - half);
+    for (std::size_t c = field.begin; c < field.end; ++c) {
+      residual[c] -= lowest + spacing * codes[c];
+    }
+  }
+  const std::size_t size = kernels::ScreenWords(cols);
+  for (std::size_t i = 0; i < size; ++i) {
+    words[i] = static_cast<std::uint16_t>(
+        static_cast<int>(codes[i]) | static_cast<int>(codes[size + i]) << 5 |
+        static_cast<int>(codes[2 * size + i]) << 10);
+  }
+}
+
+// The fine codes of what the first left; takes what they mean from it.
+void FineCodes(std::size_t cols, float step, RowScratch& scratch,
+               std::uint16_t* words) {
+  float* codes = scratch.codes.data();
+  double* residual = scratch.residual.data();
+  const float inverse = step > 0 ? 1 / step : 0;
+  const double spacing = step;
+  // Floats first, apart: the loop over codes is one of vectors only if it reads
+  // what it writes.
+  std::copy(residual, residual + cols, codes);
+  for (std::size_t c = 0; c < cols; ++c) codes[c] = Code(codes[c], inverse, 2);
+  for (std::size_t c = 0; c < cols; ++c) {
+    residual[c] -= spacing * (codes[c] - 1.5);
+  }
+  const std::size_t size = kernels::FineWords(cols);
+  for (std::size_t i = 0; i < size; ++i) {
+    int word = 0;
+    for (std::size_t j = 0; j < 8; ++j) {
+      word |= static_cast<int>(codes[j * size + i]) << (2 * j);
+    }
+    words[i] = static_cast<std::uint16_t>(word);
+  }
+}
+
+// The row in scratch.weights: codes, step and lengths.
+void ScreenRow(std::size_t row, RowScratch& scratch, ScreenRows& screen) {
+  const std::size_t cols = screen.cols;
+  const float step = ChooseStep(scratch.weights.data(), cols);
+  std::copy(scratch.weights.begin(), scratch.weights.end(),
+            scratch.residual.begin());
+  const double norm = Length(scratch.residual.data(), cols);
+  FirstCodes(cols, step, scratch,
+             screen.words.data() + row * kernels::ScreenWords(cols));
+  const double first = Length(scratch.residual.data(), cols);
+  FineCodes(cols, step, scratch,
+            screen.fine_words.data() + row * kernels::FineWords(cols));
+  const double fine = Length(scratch.residual.data(), cols);
+  screen.steps.data()[row] = step;
+  screen.norms.data()[row] = RoundUp(norm);
+  screen.residuals.data()[row] = RoundUp(first);
+  screen.fine_residuals.data()[row] = RoundUp(fine + 0x1.0p-19 * first);
+}
+
+}  // namespace
+
+ScreenRows MakeScreen(const kernels::DenseView& w, Team& team) {
+  ScreenRows screen;
+  screen.rows = w.rows;
+  screen.cols = w.cols;
+  screen.words = AlignedBuffer<std::uint16_t>(
+      w.rows * kernels::ScreenWords(w.cols), Pages::kHuge);
+  screen.fine_words = AlignedBuffer<std::uint16_t>(
+      w.rows * kernels::FineWords(w.cols), Pages::kHuge);
+  screen.steps = AlignedBuffer<float>(w.rows);
+  screen.residuals = AlignedBuffer<float>(w.rows);
+  screen.fine_residuals = AlignedBuffer<float>(w.rows);
+  screen.norms = AlignedBuffer<float>(w.rows);
+  std::vector<RowScratch> scratch(team.size(), RowScratch(w.cols));
+  ParallelFor(team, w.rows, kGrain,
+              [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                for (std::size_t r = begin; r < end; ++r) {
+                  kernels::DenseRow(w, r, scratch[thread].weights.data());
+                  ScreenRow(r, scratch[thread], screen);
+                }
+              });
+  screen.longest =
+      *std::max_element(screen.norms.data(), screen.norms.data() + w.rows);
+  return screen;
+}
+
+std::optional<kernels::ScreenInput> PrepareScreenInput(
+    const ScreenRows& screen, const float* x, std::int16_t* q) noexcept {
+  const WideInput wide =
+      QuantizeWide(x, screen.cols, WideLimit(screen.cols, kMostSteps), q,
+                   kernels::ScreenInputSize(screen.cols));
+  // Also if x is not finite.
+  if (!(wide.norm * screen.longest < 1e37)) return std::nullopt;
+  constexpr double kUnit = 0x1.0p-24;
+  constexpr double kRounding = 0x1.0p-20;
+  const auto cols = static_cast<double>(screen.cols);
+  const double gamma = (cols + 2) * kUnit / (1 - (cols + 2) * kUnit);
+  const double size = wide.norm + wide.error;
+  kernels::ScreenInput input;
+  input.x = q;
+  input.sum = std::accumulate(q, q + screen.cols, std::int32_t{0});
+  input.scale = wide.scale;
+  input.residual_factor = RoundUp(size * (1 + kRounding) + kRounding * size);
+  input.norm_factor = RoundUp(
+      (wide.error + gamma * wide.norm) * (1 + kRounding) + kRounding * size);
+  input.slack = RoundUp((cols + 256) * 0x1.0p-120);
+  return input;
+}
+
+}  // namespace tern

@@ -1,0 +1,294 @@
+#include "ternary_kernels/head.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include <hwy/cache_control.h>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ternary_kernels/head.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include "ternary_kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace tern::kernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+// Bytes that a row's load runs behind its prefetch; see bench/head_bench.cc.
+constexpr std::size_t kAhead = 4096;
+// Rows whose sums are kept before they become floats.
+constexpr std::size_t kSums = 64;
+
+// Fetches what the next row of a list will need.
+template <class T>
+void PrefetchRow(const T* row, std::size_t size) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(row);
+  for (std::size_t b = 0; b < size * sizeof(T); b += kHeadAlign) {
+    hwy::Prefetch(bytes + b);
+  }
+}
+
+// Sums are kept as uint32: they may wrap on the way, the result fits int32.
+
+#if TERN_PLAIN_TARGET
+
+std::uint32_t Int8RowSum(const std::int8_t* w, const std::int16_t* x,
+                         std::size_t size) {
+  std::uint32_t sum = 0;
+  for (std::size_t c = 0; c < size; ++c) {
+    sum += static_cast<std::uint32_t>(w[c] * x[c]);
+  }
+  return sum;
+}
+
+std::uint32_t ScreenRowSum(const std::uint16_t* w, const std::int16_t* x,
+                           std::size_t words) {
+  std::uint32_t coarse = 0;
+  std::uint32_t fine = 0;
+  for (std::size_t i = 0; i < words; ++i) {
+    const int word = w[i];
+    coarse += static_cast<std::uint32_t>((word & 31) * x[i]);
+    coarse += static_cast<std::uint32_t>((word >> 5 & 31) * x[words + i]);
+    fine += static_cast<std::uint32_t>((word >> 10) * x[2 * words + i]);
+  }
+  return 4 * coarse + 2 * fine;
+}
+
+std::uint32_t FineRowSum(const std::uint16_t* w, const std::int16_t* x,
+                         std::size_t words) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < words; ++i) {
+    for (std::size_t j = 0; j < 8; ++j) {
+      sum +=
+          static_cast<std::uint32_t>((w[i] >> (2 * j) & 3) * x[j * words + i]);
+    }
+  }
+  return sum;
+}
+
+#else  // !TERN_PLAIN_TARGET
+
+using D16 = hn::CappedTag<std::int16_t, kHeadAlign / sizeof(std::int16_t)>;
+using DU16 = hn::RebindToUnsigned<D16>;
+using D32 = hn::RepartitionToWide<D16>;
+using V32 = hn::Vec<D32>;
+
+HWY_INLINE std::uint32_t Total(V32 sum) {
+  return static_cast<std::uint32_t>(hn::GetLane(hn::SumOfLanes(D32(), sum)));
+}
+
+HWY_INLINE void PrefetchLine(const void* line) {
+  hwy::Prefetch(static_cast<const std::uint8_t*>(line) + kAhead);
+}
+
+HWY_INLINE std::uint32_t Int8RowSum(const std::int8_t* HWY_RESTRICT w,
+                                    const std::int16_t* HWY_RESTRICT x,
+                                    std::size_t size) {
+  const D16 d16;
+  const D32 d32;
+  const hn::Rebind<std::int8_t, D16> d8;
+  const std::size_t lanes = hn::Lanes(d16);
+  V32 even = hn::Zero(d32);
+  V32 odd = hn::Zero(d32);
+  for (std::size_t c = 0; c < size; c += kHeadAlign) {
+    PrefetchLine(w + c);
+    for (std::size_t i = 0; i < kHeadAlign; i += lanes) {
+      const auto weights = hn::PromoteTo(d16, hn::Load(d8, w + c + i));
+      even = hn::ReorderWidenMulAccumulate(d32, weights,
+                                           hn::Load(d16, x + c + i), even, odd);
+    }
+  }
+  return Total(hn::Add(even, odd));
+}
+
+HWY_INLINE std::uint32_t ScreenRowSum(const std::uint16_t* HWY_RESTRICT w,
+                                      const std::int16_t* HWY_RESTRICT x,
+                                      std::size_t words) {
+  const D16 d16;
+  const DU16 du16;
+  const D32 d32;
+  constexpr std::size_t kLine = kHeadAlign / sizeof(std::uint16_t);
+  const std::size_t lanes = hn::Lanes(d16);
+  const auto mask = hn::Set(du16, 31);
+  V32 coarse = hn::Zero(d32);
+  V32 coarse_odd = hn::Zero(d32);
+  V32 fine = hn::Zero(d32);
+  V32 fine_odd = hn::Zero(d32);
+  const auto add = [&](auto codes, const std::int16_t* HWY_RESTRICT in,
+                       V32& even, V32& odd) HWY_ATTR {
+    even = hn::ReorderWidenMulAccumulate(d32, hn::BitCast(d16, codes),
+                                         hn::Load(d16, in), even, odd);
+  };
+  for (std::size_t line = 0; line < words; line += kLine) {
+    PrefetchLine(w + line);
+    for (std::size_t i = line; i < line + kLine; i += lanes) {
+      const auto word = hn::Load(du16, w + i);
+      add(hn::And(word, mask), x + i, coarse, coarse_odd);
+      add(hn::And(hn::ShiftRight<5>(word), mask), x + words + i, coarse,
+          coarse_odd);
+      add(hn::ShiftRight<10>(word), x + 2 * words + i, fine, fine_odd);
+    }
+  }
+  return Total(hn::Add(hn::ShiftLeft<2>(hn::Add(coarse, coarse_odd)),
+                       hn::ShiftLeft<1>(hn::Add(fine, fine_odd))));
+}
+
+HWY_INLINE std::uint32_t FineRowSum(const std::uint16_t* HWY_RESTRICT w,
+                                    const std::int16_t* HWY_RESTRICT x,
+                                    std::size_t words) {
+  const D16 d16;
+  const DU16 du16;
+  const D32 d32;
+  const auto mask = hn::Set(du16, 3);
+  V32 even = hn::Zero(d32);
+  V32 odd = hn::Zero(d32);
+  for (std::size_t i = 0; i < words; i += hn::Lanes(d16)) {
+    auto word = hn::Load(du16, w + i);
+    for (std::size_t j = 0; j < 8; ++j) {
+      even = hn::ReorderWidenMulAccumulate(
+          d32, hn::BitCast(d16, hn::And(word, mask)),
+          hn::Load(d16, x + j * words + i), even, odd);
+      word = hn::ShiftRight<2>(word);
+    }
+  }
+  return Total(hn::Add(even, odd));
+}
+
+#endif  // TERN_PLAIN_TARGET
+
+// Plain loops without reductions, which compilers vectorise; products are
+// rounded before they are added (-ffp-contract=off), on every target.
+
+HWY_NOINLINE void Int8RowsOnTarget(const Int8RowsView& w, const std::int16_t* x,
+                                   float x_scale, std::size_t row_begin,
+                                   std::size_t row_end, float* y) {
+  const std::size_t stride = Int8RowStride(w.cols);
+  std::int32_t sums[kSums];
+  for (std::size_t row = row_begin; row < row_end; row += kSums) {
+    const std::size_t count = std::min(kSums, row_end - row);
+    for (std::size_t i = 0; i < count; ++i) {
+      sums[i] = static_cast<std::int32_t>(
+          Int8RowSum(w.data + (row + i) * stride, x, stride));
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      y[row + i] = static_cast<float>(sums[i]) * (w.scales[row + i] * x_scale);
+    }
+  }
+}
+
+// What the sum of all columns must lose because codes are not negative.
+std::uint32_t ScreenOffset(const std::int16_t* x, std::size_t words) {
+  std::uint32_t coarse = 0;
+  std::uint32_t fine = 0;
+  for (std::size_t i = 0; i < 2 * words; ++i) {
+    coarse += static_cast<std::uint32_t>(x[i]);
+  }
+  for (std::size_t i = 2 * words; i < 3 * words; ++i) {
+    fine += static_cast<std::uint32_t>(x[i]);
+  }
+  return 62 * coarse + 63 * fine;
+}
+
+HWY_NOINLINE void ScreenOnTarget(const ScreenView& w, const ScreenInput& in,
+                                 std::size_t row_begin, std::size_t row_end,
+                                 float* HWY_RESTRICT estimates,
+                                 float* HWY_RESTRICT bounds) {
+  const std::size_t words = ScreenWords(w.cols);
+  const std::uint32_t offset = ScreenOffset(in.x, words);
+  std::int32_t sums[kSums];
+  for (std::size_t row = row_begin; row < row_end; row += kSums) {
+    const std::size_t count = std::min(kSums, row_end - row);
+    for (std::size_t i = 0; i < count; ++i) {
+      sums[i] = static_cast<std::int32_t>(
+          ScreenRowSum(w.words + (row + i) * words, in.x, words) - offset);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t r = row + i;
+      estimates[r] = static_cast<float>(sums[i]) * (w.steps[r] * in.scale);
+      bounds[r] = estimates[r] + (w.residuals[r] * in.residual_factor +
+                                  (w.norms[r] * in.norm_factor + in.slack));
+    }
+  }
+}
+
+HWY_NOINLINE void ScreenFineOnTarget(const ScreenView& w, const ScreenInput& in,
+                                     const std::uint32_t* rows,
+                                     std::size_t count, const float* estimates,
+                                     float* bounds) {
+  const std::size_t words = FineWords(w.cols);
+  const std::uint32_t offset = 3 * static_cast<std::uint32_t>(in.sum);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + 1 < count) PrefetchRow(w.fine_words + rows[i + 1] * words, words);
+    const std::size_t r = rows[i];
+    const std::uint32_t sum = FineRowSum(w.fine_words + r * words, in.x, words);
+    const auto fine =
+        static_cast<float>(static_cast<std::int32_t>(2 * sum - offset));
+    bounds[r] = (estimates[r] + fine * (w.steps[r] * (in.scale * 0.5F))) +
+                (w.fine_residuals[r] * in.residual_factor +
+                 (w.norms[r] * in.norm_factor + in.slack));
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace tern::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tern::kernels {
+namespace {
+HWY_EXPORT(Int8RowsOnTarget);
+HWY_EXPORT(ScreenOnTarget);
+HWY_EXPORT(ScreenFineOnTarget);
+}  // namespace
+
+void Int8RowsMatVec(const Int8RowsView& w, const std::int16_t* x, float x_scale,
+                    std::size_t row_begin, std::size_t row_end, float* y) {
+  HWY_DYNAMIC_DISPATCH(Int8RowsOnTarget)
+  (w, x, x_scale, row_begin, row_end, y);
+}
+
+void Screen(const ScreenView& w, const ScreenInput& in, std::size_t row_begin,
+            std::size_t row_end, float* estimates, float* bounds) {
+  HWY_DYNAMIC_DISPATCH(ScreenOnTarget)
+  (w, in, row_begin, row_end, estimates, bounds);
+}
+
+void ScreenFine(const ScreenView& w, const ScreenInput& in,
+                const std::uint32_t* rows, std::size_t count,
+                const float* estimates, float* bounds) {
+  HWY_DYNAMIC_DISPATCH(ScreenFineOnTarget)
+  (w, in, rows, count, estimates, bounds);
+}
+
+void RefineRows(const DenseView& w, const float* x, const std::uint32_t* rows,
+                std::size_t count, float* y) {
+  const std::size_t row_bytes = DenseRowBytes(w.type, w.cols);
+  for (std::size_t i = 0; i < count;) {
+    std::size_t end = i + 1;
+    while (end < count && rows[end] == rows[end - 1] + 1) ++end;
+    if (end < count) {
+      const std::uint8_t* next = w.data + rows[end] * row_bytes;
+      for (std::size_t b = 0; b < row_bytes; b += kHeadAlign) {
+        hwy::Prefetch(next + b);
+      }
+    }
+    DenseMatMul(w,
+                {.x = x,
+                 .x_stride = w.cols,
+                 .tokens = 1,
+                 .row_begin = rows[i],
+                 .row_end = rows[end - 1] + std::size_t{1},
+                 .y = y,
+                 .y_stride = w.rows},
+                nullptr);
+    i = end;
+  }
+}
+
+}  // namespace tern::kernels
+#endif  // HWY_ONCE
