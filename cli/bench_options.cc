@@ -125,6 +125,7 @@ void AddHowToMeasure(po::options_description& options, BenchOptions* out) {
                   "samples of each test, of which the median counts, after a "
                   "warm-up (default 5)");
   AddKvOption(options, &out->kv_type);
+  AddHeadOption(options, &out->head);
   AddFormatOptions(options, &out->format);
   options.add_options()("target", Name(&out->target, "--target", "ISA"),
                         "instruction set, one of those that `tern --version` "
