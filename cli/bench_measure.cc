@@ -68,12 +68,14 @@ std::shared_ptr<const Model> LoadOrMake(const BenchOptions& options,
     ComputeOptions compute;
     compute.format = options.format;
     compute.num_threads = threads;
+    compute.head = options.head;
     return LoadModel(path, compute);
   }
   *name = options.shape;
   Progress bar("making " + options.shape);
   RandomModelOptions random;
   random.format = format;
+  random.head = options.head;
   random.num_threads = threads;
   random.progress = [&bar](double fraction) { bar.Update(fraction); };
   ModelConfig config = RandomShape(options.shape);

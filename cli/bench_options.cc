@@ -25,10 +25,12 @@ std::vector<std::string> SplitAtCommas(const std::string& text) {
 template <class T>
 void RefuseTwice(const std::vector<T>& values, const std::string& option,
                  const std::string& text) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (std::count(values.begin(), values.end(), values[i]) > 1) {
-      throw UsageError(option + ": '" + text + "' has something twice");
-    }
+  const bool twice =
+      std::any_of(values.begin(), values.end(), [&](const T& value) {
+        return std::count(values.begin(), values.end(), value) > 1;
+      });
+  if (twice) {
+    throw UsageError(option + ": '" + text + "' has something twice");
   }
 }
 
@@ -123,6 +125,7 @@ void AddHowToMeasure(po::options_description& options, BenchOptions* out) {
                   "samples of each test, of which the median counts, after a "
                   "warm-up (default 5)");
   AddKvOption(options, &out->kv_type);
+  AddHeadOption(options, &out->head);
   AddFormatOptions(options, &out->format);
   options.add_options()("target", Name(&out->target, "--target", "ISA"),
                         "instruction set, one of those that `tern --version` "

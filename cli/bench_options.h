@@ -34,6 +34,7 @@ struct BenchOptions {
   std::size_t depth = 0;  // tokens in the context before a test
   std::size_t repetitions = 5;
   KvType kv_type = KvType::kF16;
+  HeadForm head = HeadForm::kAuto;
   FormatOptions format;  // of -m
   std::string target;
   bool compare = false;

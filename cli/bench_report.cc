@@ -23,6 +23,20 @@ const char* KvName(KvType type) {
   return "?";
 }
 
+const char* HeadName(HeadForm head) {
+  switch (head) {
+    case HeadForm::kAuto:
+      return "auto";
+    case HeadForm::kAsStored:
+      return "f16";
+    case HeadForm::kQ8:
+      return "q8";
+    case HeadForm::kScreened:
+      return "screened";
+  }
+  return "?";
+}
+
 // Weights and cache that a second of the test reads, in 10^9 bytes.
 double GigabytesPerSecond(const BenchResult& result) {
   return Median(result.samples) * result.bytes_read_per_token / 1e9;
@@ -141,7 +155,8 @@ Json BenchJson(const BenchOptions& options,
                  {"target", ActiveTarget()},
                  {"depth", result.depth},
                  {"context", result.context},
-                 {"kv", KvName(options.kv_type)}};
+                 {"kv", KvName(options.kv_type)},
+                 {"head", HeadName(options.head)}};
     const BenchResult* f16 = FindF16(result, results);
     if (options.compare && result.format == "ternary" && f16 != nullptr) {
       json["times_f16"] = Comparison(result, *f16);
@@ -171,7 +186,8 @@ std::string BenchTable(const BenchOptions& options,
          HumanBytes(result.weights_bytes), HumanBytes(result.peak_rss_bytes)});
   }
   return "target " + ActiveTarget() + ", " + KvName(options.kv_type) +
-         " cache, medians of " + std::to_string(options.repetitions) +
+         " cache, head " + HeadName(options.head) + ", medians of " +
+         std::to_string(options.repetitions) +
          " samples taken in turn; memory was read at " +
          BandwidthText(results) + "\n\n" + Aligned(rows, 3);
 }

@@ -14,10 +14,10 @@
 namespace tern {
 namespace {
 
-// Of the third-level cache: what is left in it from the pass before is then
-// little of the buffer.
-constexpr std::size_t kTimesCache = 16;
-constexpr std::size_t kLeast = std::size_t{256} << 20U;
+// Of the third-level cache: what it still holds from the pass before is then at
+// most an eighth of the buffer, and makes the figure, if anything, too high.
+constexpr std::size_t kTimesCache = 8;
+constexpr std::size_t kLeast = std::size_t{128} << 20U;
 // What a thread reads at a time, from start to end.  The fastest of what was
 // tried (Zen 4, 2 threads, each 15 times in turn): chunks of 8 MiB 50 GB/s, of
 // 256 KiB 44, of 64 KiB 37, halves of the buffer 40 to 46.  Several streams a

@@ -14,6 +14,7 @@
 #include "packing/half.h"
 #include "packing/tiles.h"
 #include "runtime/checkpoint/config_limits.h"
+#include "runtime/head/head.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
 #include "runtime/weights.h"
@@ -270,8 +271,11 @@ std::shared_ptr<const Model> MakeRandomModel(
   checkpoint::CheckConfig(config, origin);
   const int num_threads =
       options.num_threads > 0 ? options.num_threads : UsableCores();
-  RequireMemory(RandomModelBytes(config, options.format), origin,
-                "use a smaller shape or a machine with more memory");
+  const HeadForm head = ResolveHead(options.head, config.ternary_head,
+                                    kernels::DenseType::kF16, origin);
+  RequireMemory(RandomModelBytes(config, options.format) +
+                    HeadFormBytes(head, config.vocab_size, config.hidden_size),
+                origin, "use a smaller shape or a machine with more memory");
   auto weights = std::make_unique<Weights>();
   weights->output_norm.assign(config.hidden_size, 1.0F);
   weights->embedding =
@@ -285,6 +289,7 @@ std::shared_ptr<const Model> MakeRandomModel(
   }
   Team team(num_threads);
   Fill(FillJobs(*weights), options, team);
+  MakeHead(head, *weights, team);
   return Model::FromWeights(config, std::move(weights), origin);
 }
 

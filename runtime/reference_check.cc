@@ -43,8 +43,12 @@ struct Matrix {
 std::vector<Matrix> DistinctMatrices(const Model& model) {
   const Weights& weights = model.weights();
   const InputType input_type = model.config().input_type;
-  std::vector<Matrix> all = {
-      {"the head", &weights.Head(), InputType::kFloat, kManyHeadTokens}};
+  std::vector<Matrix> all;
+  // An untied head that became int8 is no longer there as it was stored.
+  const Linear& head = weights.Head();
+  if (head.is_ternary || head.dense.data.size() != 0) {
+    all.push_back({"the head", &head, InputType::kFloat, kManyHeadTokens});
+  }
   for (const LayerWeights& w : weights.layers) {
     for (const auto& [name, linear] :
          std::initializer_list<std::pair<const char*, const Linear*>>{

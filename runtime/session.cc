@@ -12,6 +12,7 @@
 #include "runtime/kv_cache.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
+#include "ternary_kernels/cache_block.h"
 #include "ternary_kernels/targets.h"
 
 namespace tern {
@@ -176,7 +177,7 @@ class Session::Impl {
   void CountLayers(std::size_t tokens) {
     const Linear& embedding = model_->weights().embedding;
     bytes_read_ += layers_bytes_ + embedding.bytes() / embedding.rows * tokens +
-                   CacheBytes(model_->config(), num_run_ + tokens, kv_type_);
+                   position_bytes_ * (num_run_ + tokens);
   }
 
   // The token that Next chose goes through the layers only when something
@@ -248,6 +249,9 @@ class Session::Impl {
   Workspace work_;
   const std::string target_ = kernels::ActiveTarget();  // of the scratch's size
   const std::uint64_t layers_bytes_ = model_->layers_bytes();
+  const std::uint64_t position_bytes_ =  // of keys and values, all layers
+      CacheBytes(model_->config(), kernels::kBlockPositions, kv_type_) /
+      kernels::kBlockPositions;
   std::uint64_t bytes_read_ = 0;  // but those of the head
   std::vector<Token> tokens_;
   // Tokens that went through the layers: all, or all but the last.

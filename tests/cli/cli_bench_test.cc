@@ -55,6 +55,7 @@ TEST(Bench, JsonHasWhatTheContractNamesForEveryTestAndNumberOfThreads) {
     EXPECT_EQ(r["model"], "books-79m.gguf");
     EXPECT_EQ(r["format"], "ternary");
     EXPECT_EQ(r["kv"], "f16");
+    EXPECT_EQ(r["head"], "auto");
     EXPECT_EQ(r["depth"], 3);
     seen.emplace_back(r["test"], r["threads"]);
     std::vector<double> samples = r["samples"];

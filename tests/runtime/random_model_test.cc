@@ -22,7 +22,6 @@
 
 #include "packing/half.h"
 #include "packing/tiles.h"
-#include "runtime/memory.h"
 #include "runtime/weights.h"
 
 namespace tern {
@@ -251,21 +250,22 @@ TEST(Session, CountsTheBytesThatItReads) {
   EXPECT_EQ(session.bytes_read(), 0U);
   session.Append(std::vector<Token>{1, 2, 3});
   const std::uint64_t row = config.hidden_size * 2;
-  EXPECT_EQ(session.bytes_read(), model->layers_bytes() + 3 * row +
-                                      CacheBytes(config, 3, KvType::kF16));
+  const std::uint64_t position =  // keys and values in f16
+      2 * config.num_layers * config.num_kv_heads * config.head_dim * 2;
+  EXPECT_EQ(session.bytes_read(),
+            model->layers_bytes() + 3 * row + 3 * position);
   const std::uint64_t before = session.bytes_read();
   Sampler greedy({.temperature = 0});
   (void)session.Next(greedy);  // the head
   EXPECT_EQ(session.bytes_read(), before + config.vocab_size * row);
   (void)session.Next(greedy);  // the token before, and the head
   EXPECT_EQ(session.bytes_read(), before + model->bytes_per_token() +
-                                      config.vocab_size * row +
-                                      CacheBytes(config, 4, KvType::kF16));
+                                      config.vocab_size * row + 4 * position);
 }
 
 TEST(Bandwidth, IsAPlausibleFigureForAnyNumberOfThreads) {
   BandwidthProbe probe;
-  EXPECT_GE(probe.bytes(), 256U << 20U);
+  EXPECT_GE(probe.bytes(), 128U << 20U);
   for (const int threads : {1, 2}) {
     const double speed = probe.Measure(threads);
     EXPECT_GT(speed, 0.2) << threads;

@@ -13,8 +13,8 @@ namespace tern {
 // do not pay for its pages again.  Belongs to one thread at a time.
 class BandwidthProbe {
  public:
-  // A buffer of 16 times the third-level cache (but no more than an eighth of
-  // the free memory, and no less than 256 MiB) in 2 MiB pages.  Throws Error
+  // A buffer of 8 times the third-level cache (but no more than an eighth of
+  // the free memory, and no less than 128 MiB) in 2 MiB pages.  Throws Error
   // (kOutOfMemory).
   BandwidthProbe();
   BandwidthProbe(const BandwidthProbe&) = delete;

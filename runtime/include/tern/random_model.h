@@ -28,6 +28,7 @@ enum class WeightFormat { kTernary, kF16 };
 
 struct RandomModelOptions {
   WeightFormat format = WeightFormat::kTernary;
+  HeadForm head = HeadForm::kAuto;
   std::uint64_t seed = 1;
   // 0: as many as the process may use.
   int num_threads = 0;
