@@ -1,7 +1,8 @@
 // Keys and values of the tokens so far, in blocks of positions (what a block
-// holds, see ternary_kernels/cache_block.h).  The blocks of all layers and heads
-// for the same positions lie together, so that the memory in use grows with the
-// number of tokens and not with the capacity, whatever the size of a page.
+// holds, see ternary_kernels/cache_block.h).  The blocks of all layers and
+// heads for the same positions lie together, so that the memory in use grows
+// with the number of tokens and not with the capacity, whatever the size of a
+// page.
 #ifndef TERN_RUNTIME_KV_CACHE_H_
 #define TERN_RUNTIME_KV_CACHE_H_
 

@@ -180,7 +180,8 @@ void CheckWords(const std::string& path, const std::string& text,
       R"re(|\bHWY_ABORT\b|\bHWY_ASSERT\b|\b(?:quick_|_)?exit\s*\(|\bterminate\b)re");
   const std::string code = WithoutCommentsAndStrings(text);
   std::smatch match;
-  if (path != "runtime/parallel.cc" && std::regex_search(code, match, kPragma)) {
+  if (path != "runtime/parallel.cc" &&
+      std::regex_search(code, match, kPragma)) {
     faults->push_back(path + ": OpenMP outside runtime/parallel.cc");
   }
   const std::string folder = path.substr(0, path.find('/'));
