@@ -54,8 +54,8 @@ class Layer {
     layer_.rows = layer_.dense.rows = shape.rows;
     layer_.cols = layer_.dense.cols = shape.cols;
     layer_.dense.type = kernels::DenseType::kF16;
-    layer_.dense.data = AlignedBuffer<std::uint8_t>(
-        shape.rows * shape.cols * sizeof(std::uint16_t), Pages::kHuge);
+    layer_.dense.data =
+        WeightBytes(shape.rows * shape.cols * sizeof(std::uint16_t));
     // A prime number of different weights: drawing all takes seconds.
     std::array<std::uint16_t, 4099> values{};
     for (std::uint16_t& value : values) {
@@ -74,9 +74,7 @@ class Layer {
   }
 
   Team& GetTeam() { return team_; }
-  [[nodiscard]] const AlignedBuffer<std::uint8_t>& Bytes() const {
-    return layer_.dense.data;
-  }
+  [[nodiscard]] const WeightBytes& Bytes() const { return layer_.dense.data; }
   [[nodiscard]] const float* X() const { return x_.data(); }
   [[nodiscard]] const float* Y() const { return y_.data(); }
   [[nodiscard]] float Weight(std::size_t i) const {
@@ -149,12 +147,12 @@ std::uint64_t ReadBytes(const std::uint8_t* begin, const std::uint8_t* end) {
 void Decode(benchmark::State& state, const std::string& target) {
   kernels::ForceTarget(target);
   Layer layer{Shape(state)};
-  const AlignedBuffer<std::uint8_t>& bytes = layer.Bytes();
+  const WeightBytes& bytes = layer.Bytes();
   InTurn(
-      state, static_cast<double>(bytes.bytes()) / 1e9, "GB/s",
+      state, static_cast<double>(bytes.size()) / 1e9, "GB/s",
       [&] { layer.Run(); },
       [&] {
-        ParallelFor(layer.GetTeam(), bytes.bytes(), std::size_t{1} << 18U,
+        ParallelFor(layer.GetTeam(), bytes.size(), std::size_t{1} << 18U,
                     [&](std::size_t begin, std::size_t end, std::size_t) {
                       benchmark::DoNotOptimize(
                           ReadBytes(bytes.data() + begin, bytes.data() + end));

@@ -99,13 +99,13 @@ void ReadConverted(const LinearSource& source, const DenseForm& form,
   if (all_zero) ThrowHole(tensor);
 }
 
-DenseMatrix LoadDense(const LinearSource& source) {
+DenseMatrix LoadDense(const LinearSource& source, WeightBytes place) {
   const DenseForm form = FormOf(source.weight);
   DenseMatrix matrix;
   matrix.type = form.type;
   matrix.rows = source.rows;
   matrix.cols = source.cols;
-  matrix.data = AlignedBuffer<std::uint8_t>(DenseBytes(source), Pages::kHuge);
+  matrix.data = std::move(place);
   if (form.convert != nullptr) {
     ReadConverted(source, form, matrix);
     return matrix;
@@ -126,11 +126,10 @@ std::vector<float> LoadNorm(const StoredTensor& tensor) {
   return weight;
 }
 
-TernaryWeights LoadTernary(const LinearSource& source) {
+TernaryWeights LoadTernary(const LinearSource& source, WeightBytes place) {
   packing::TernaryMatrix matrix = checkpoint::ReadLinear(source);
   TernaryWeights weights;
-  weights.tiles = AlignedBuffer<std::uint8_t>(
-      packing::TilesBytes(matrix.rows, matrix.cols), Pages::kHuge);
+  weights.tiles = std::move(place);
   packing::FillTiles(matrix, 0, matrix.rows, weights.tiles.data());
   weights.group = matrix.group;
   weights.block = matrix.block;
@@ -138,39 +137,45 @@ TernaryWeights LoadTernary(const LinearSource& source) {
   return weights;
 }
 
-Linear LoadLinear(const LinearSource& source) {
+// `place` has the LinearBytes of the source.
+Linear LoadLinear(const LinearSource& source, WeightBytes place) {
   Linear linear;
   linear.rows = source.rows;
   linear.cols = source.cols;
   linear.is_ternary = source.kind != LinearKind::kDense;
   if (linear.is_ternary) {
-    linear.ternary = LoadTernary(source);
+    linear.ternary = LoadTernary(source, std::move(place));
   } else {
-    linear.dense = LoadDense(source);
+    linear.dense = LoadDense(source, std::move(place));
   }
   if (source.input_norm) linear.input_norm = LoadNorm(*source.input_norm);
   return linear;
 }
 
-// Something to load: where from and where to.
+// Something to load: where from, where to, and the memory for it.
 struct LinearJob {
   const LinearSource* source;
   Linear* target;
+  WeightBytes place;
 };
 
 std::vector<LinearJob> LinearJobs(const Checkpoint& from, Weights& to) {
-  std::vector<LinearJob> jobs = {{&from.embedding, &to.embedding}};
-  if (from.head) jobs.push_back({&*from.head, &to.head});
+  std::vector<LinearJob> jobs;
+  const auto add = [&](const LinearSource& source, Linear& target) {
+    jobs.push_back({&source, &target, {}});
+  };
+  add(from.embedding, to.embedding);
+  if (from.head) add(*from.head, to.head);
   for (std::size_t i = 0; i < from.layers.size(); ++i) {
     const LayerSource& s = from.layers[i];
     LayerWeights& w = to.layers[i];
-    jobs.insert(jobs.end(), {{&s.q, &w.q},
-                             {&s.k, &w.k},
-                             {&s.v, &w.v},
-                             {&s.o, &w.o},
-                             {&s.gate, &w.gate},
-                             {&s.up, &w.up},
-                             {&s.down, &w.down}});
+    add(s.q, w.q);
+    add(s.k, w.k);
+    add(s.v, w.v);
+    add(s.o, w.o);
+    add(s.gate, w.gate);
+    add(s.up, w.up);
+    add(s.down, w.down);
   }
   return jobs;
 }
@@ -191,9 +196,28 @@ std::uint64_t LinearBytes(const LinearSource& source) {
              : packing::TilesBytes(source.rows, source.cols);
 }
 
+// Memory for all jobs: one block for the layers, and each its own for embedding
+// and head, because MakeHead may give one of them up.
+void Reserve(std::vector<LinearJob>& jobs, Weights& to) {
+  const auto is_shared = [&](const LinearJob& job) {
+    return job.target != &to.embedding && job.target != &to.head;
+  };
+  std::size_t size = 0;
+  for (const LinearJob& job : jobs) {
+    if (is_shared(job)) {
+      size += WeightArena::PieceBytes(LinearBytes(*job.source));
+    }
+  }
+  to.arena = WeightArena(size);
+  for (LinearJob& job : jobs) {
+    const std::size_t bytes = LinearBytes(*job.source);
+    job.place = is_shared(job) ? to.arena.Take(bytes) : WeightBytes(bytes);
+  }
+}
+
 // Loads the matrices on all threads, one at a time each: so the working memory
 // is a matrix a thread.  The first Error wins.
-void LoadLinears(const std::vector<LinearJob>& jobs, const LoadOptions& options,
+void LoadLinears(std::vector<LinearJob>& jobs, const LoadOptions& options,
                  Team& team) {
   std::mutex mutex;
   std::exception_ptr error;
@@ -202,7 +226,8 @@ void LoadLinears(const std::vector<LinearJob>& jobs, const LoadOptions& options,
   ParallelForEach(team, jobs.size(), [&](std::size_t i, std::size_t t) {
     if (failed) return;
     try {
-      *jobs[i].target = LoadLinear(*jobs[i].source);
+      LinearJob& job = jobs[i];
+      *job.target = LoadLinear(*job.source, std::move(job.place));
       ++done;
       if (t == 0 && options.progress) {
         options.progress(static_cast<double>(done) /
@@ -253,7 +278,7 @@ std::unique_ptr<const Weights> LoadWeights(const Checkpoint& from,
                                            const LoadOptions& options) {
   auto to = std::make_unique<Weights>();
   to->layers.resize(from.layers.size());
-  const std::vector<LinearJob> jobs = LinearJobs(from, *to);
+  std::vector<LinearJob> jobs = LinearJobs(from, *to);
   const LinearSource& head = from.head ? *from.head : from.embedding;
   const HeadForm head_form = FormOfHead(head, options.head);
   std::uint64_t bytes = HeadFormBytes(head_form, head.rows, head.cols);
@@ -268,6 +293,7 @@ std::unique_ptr<const Weights> LoadWeights(const Checkpoint& from,
   RequireMemory(bytes, from.path.string(),
                 "use a smaller model or a machine with more memory");
   LoadNorms(from, *to);
+  Reserve(jobs, *to);
   Team team(num_threads);
   LoadLinears(jobs, options, team);
   MakeHead(head_form, *to, team);

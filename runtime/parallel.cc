@@ -40,7 +40,7 @@ void WaitForChange(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
 }  // namespace
 
 Team::Team(int num_threads)
-    : size_(static_cast<std::size_t>(num_threads)), state_(kClosed) {
+    : state_(kClosed), size_(static_cast<std::size_t>(num_threads)) {
   RequireThreads(num_threads);
   if (size_ == 1) return;
   host_ = std::thread([this, num_threads] {

@@ -56,13 +56,13 @@ class Team {
   void Work(std::size_t thread);
   [[nodiscard]] bool Claim(Range* range);
 
-  std::size_t size_;
   // The open loop: generation and next index in one word, so that a claim can
   // only succeed in the loop that it was computed for.
   alignas(64) std::atomic<std::uint64_t> state_;
   std::atomic<std::uint64_t> limit_ = 0;  // 2 * count + (cut is kShrinking)
   Part part_ = nullptr;
   const void* closure_ = nullptr;
+  std::size_t size_;
   alignas(64) std::atomic<std::uint32_t> unfinished_ = 0;  // indices
   alignas(64) std::atomic<std::uint32_t> posted_ = 0;      // loops so far
   std::atomic<bool> ended_ = false;

@@ -149,14 +149,13 @@ std::uint64_t LinearBytes(std::size_t rows, std::size_t cols,
              : kernels::DenseRowBytes(kernels::DenseType::kF16, cols) * rows;
 }
 
-// Memory for a layer, not filled yet.
-Linear Reserve(std::size_t rows, std::size_t cols, WeightFormat format) {
+// A matrix, not filled yet, in `data` of LinearBytes.
+Linear Shaped(std::size_t rows, std::size_t cols, WeightFormat format,
+              WeightBytes data) {
   Linear w;
   w.rows = rows;
   w.cols = cols;
   w.is_ternary = format == WeightFormat::kTernary;
-  AlignedBuffer<std::uint8_t> data(LinearBytes(rows, cols, format),
-                                   Pages::kHuge);
   if (w.is_ternary) {
     // Two thirds of the weights are not zero.
     w.ternary.scales = {1.0F / std::sqrt(static_cast<float>(cols) * 2 / 3)};
@@ -170,11 +169,18 @@ Linear Reserve(std::size_t rows, std::size_t cols, WeightFormat format) {
   return w;
 }
 
+// With memory of its own.
+Linear Reserve(std::size_t rows, std::size_t cols, WeightFormat format) {
+  return Shaped(rows, cols, format,
+                WeightBytes(LinearBytes(rows, cols, format)));
+}
+
 WeightFormat HeadFormat(const ModelConfig& c) {
   return c.ternary_head ? WeightFormat::kTernary : WeightFormat::kF16;
 }
 
-LayerWeights ReserveLayer(const ModelConfig& c, WeightFormat format) {
+LayerWeights ReserveLayer(const ModelConfig& c, WeightFormat format,
+                          WeightArena& arena) {
   const std::size_t q = c.num_heads * c.head_dim;
   const std::size_t kv = c.num_kv_heads * c.head_dim;
   const auto ones = [](bool wanted, std::size_t size) {
@@ -187,13 +193,17 @@ LayerWeights ReserveLayer(const ModelConfig& c, WeightFormat format) {
   w.k_norm = w.q_norm;
   w.attn_sub_norm = ones(c.sub_norms, q);
   w.ffn_sub_norm = ones(c.sub_norms, c.ffn_size);
-  w.q = Reserve(q, c.hidden_size, format);
-  w.k = Reserve(kv, c.hidden_size, format);
-  w.v = Reserve(kv, c.hidden_size, format);
-  w.o = Reserve(c.hidden_size, q, format);
-  w.gate = Reserve(c.ffn_size, c.hidden_size, format);
-  w.up = Reserve(c.ffn_size, c.hidden_size, format);
-  w.down = Reserve(c.hidden_size, c.ffn_size, format);
+  const auto take = [&](std::size_t rows, std::size_t cols) {
+    return Shaped(rows, cols, format,
+                  arena.Take(LinearBytes(rows, cols, format)));
+  };
+  w.q = take(q, c.hidden_size);
+  w.k = take(kv, c.hidden_size);
+  w.v = take(kv, c.hidden_size);
+  w.o = take(c.hidden_size, q);
+  w.gate = take(c.ffn_size, c.hidden_size);
+  w.up = take(c.ffn_size, c.hidden_size);
+  w.down = take(c.hidden_size, c.ffn_size);
   for (Linear* linear : {&w.q, &w.k, &w.v, &w.o, &w.gate, &w.up, &w.down}) {
     linear->input_norm = ones(c.projection_norms, linear->cols);
   }
@@ -246,20 +256,25 @@ void Fill(const std::vector<FillJob>& jobs, const RandomModelOptions& options,
   });
 }
 
+// Bytes of all layers' matrices.
+std::uint64_t LayersBytes(const ModelConfig& c, WeightFormat format) {
+  const std::size_t q = c.num_heads * c.head_dim;
+  const std::size_t kv = c.num_kv_heads * c.head_dim;
+  const auto piece = [&](std::size_t rows, std::size_t cols) {
+    return WeightArena::PieceBytes(LinearBytes(rows, cols, format));
+  };
+  return c.num_layers *
+         (piece(q, c.hidden_size) + 2 * piece(kv, c.hidden_size) +
+          piece(c.hidden_size, q) + 2 * piece(c.ffn_size, c.hidden_size) +
+          piece(c.hidden_size, c.ffn_size));
+}
+
 }  // namespace
 
 std::uint64_t RandomModelBytes(const ModelConfig& c, WeightFormat format) {
-  const std::size_t q = c.num_heads * c.head_dim;
-  const std::size_t kv = c.num_kv_heads * c.head_dim;
-  const std::uint64_t layer =
-      LinearBytes(q, c.hidden_size, format) +
-      2 * LinearBytes(kv, c.hidden_size, format) +
-      LinearBytes(c.hidden_size, q, format) +
-      2 * LinearBytes(c.ffn_size, c.hidden_size, format) +
-      LinearBytes(c.hidden_size, c.ffn_size, format);
   const std::uint64_t head =
       LinearBytes(c.vocab_size, c.hidden_size, HeadFormat(c));
-  return c.num_layers * layer + (c.tied_head ? 1 : 2) * head;
+  return LayersBytes(c, format) + (c.tied_head ? 1 : 2) * head;
 }
 
 std::shared_ptr<const Model> MakeRandomModel(
@@ -284,8 +299,10 @@ std::shared_ptr<const Model> MakeRandomModel(
     weights->head =
         Reserve(config.vocab_size, config.hidden_size, HeadFormat(config));
   }
+  weights->arena = WeightArena(LayersBytes(config, options.format));
   for (std::size_t i = 0; i < config.num_layers; ++i) {
-    weights->layers.push_back(ReserveLayer(config, options.format));
+    weights->layers.push_back(
+        ReserveLayer(config, options.format, weights->arena));
   }
   Team team(num_threads);
   Fill(FillJobs(*weights), options, team);

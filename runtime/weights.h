@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "packing/ternary_matrix.h"
-#include "runtime/aligned_buffer.h"
 #include "runtime/head/int8_rows.h"
 #include "runtime/head/screen.h"
+#include "runtime/weight_bytes.h"
 #include "ternary_kernels/dense.h"
 #include "ternary_kernels/ternary_view.h"
 
@@ -20,7 +20,7 @@ struct DenseMatrix {
   kernels::DenseType type = kernels::DenseType::kF32;
   std::size_t rows = 0;
   std::size_t cols = 0;
-  AlignedBuffer<std::uint8_t> data;  // [rows][DenseRowBytes(type, cols)]
+  WeightBytes data;  // [rows][DenseRowBytes(type, cols)]
 
   [[nodiscard]] kernels::DenseView View() const {
     return {type, data.data(), rows, cols};
@@ -29,13 +29,13 @@ struct DenseMatrix {
 
 // 2-bit codes in tiles (packing/tiles.h) and their multipliers.
 struct TernaryWeights {
-  AlignedBuffer<std::uint8_t> tiles;
+  WeightBytes tiles;
   packing::ScaleGroup group = packing::ScaleGroup::kMatrix;
   std::size_t block = 0;      // columns a scale covers if group is kBlock
   std::vector<float> scales;  // as in packing::TernaryMatrix
 
   [[nodiscard]] std::uint64_t bytes() const {
-    return tiles.bytes() + scales.size() * sizeof(float);
+    return tiles.size() + scales.size() * sizeof(float);
   }
 };
 
@@ -53,7 +53,7 @@ struct Linear {
   }
   [[nodiscard]] std::uint64_t bytes() const {
     return input_norm.size() * sizeof(float) +
-           (is_ternary ? ternary.bytes() : dense.data.bytes());
+           (is_ternary ? ternary.bytes() : dense.data.size());
   }
 };
 
@@ -78,6 +78,7 @@ class Weights {
   // takes its place, head.dense has no data.
   Int8Rows int8_head;
   ScreenRows screen;
+  WeightArena arena;  // of the layers' matrices
   std::vector<LayerWeights> layers;
   std::vector<float> output_norm;  // [hidden]
 

@@ -237,9 +237,8 @@ TEST(ReferenceCheck, FailsForAnOutputThatIsNotANumber) {
 // plain loops.
 TEST(ReferenceCheck, FailsForAWrongSum) {
   const auto model = MakeRandomModel(OddShape());
-  const AlignedBuffer<std::uint8_t>& tiles =
-      model->weights().layers[0].down.ternary.tiles;
-  const_cast<AlignedBuffer<std::uint8_t>&>(tiles).data()[0] = 0xff;
+  const WeightBytes& tiles = model->weights().layers[0].down.ternary.tiles;
+  const_cast<WeightBytes&>(tiles).data()[0] = 0xff;
   EXPECT_THROW((void)CheckAgainstReference(*model, 1), Error);
 }
 
