@@ -83,16 +83,13 @@ void Stored(benchmark::State& state, const std::string& target) {
   kernels::ForceTarget(target);
   Heads& heads = TheHeads();
   Team team(static_cast<int>(state.range(0)));
-  AlignedBuffer<std::uint8_t> scratch(team.size() *
-                                      kernels::kDenseScratchBytes);
   while (state.KeepRunning()) {
     ParallelFor(team, kRows, 32,
-                [&](std::size_t begin, std::size_t end, std::size_t thread) {
-                  kernels::DenseMatMul(
-                      heads.View(),
-                      {heads.x.data(), kCols, 1, begin, end,
-                       heads.logits.data(), kRows},
-                      scratch.data() + thread * kernels::kDenseScratchBytes);
+                [&](std::size_t begin, std::size_t end, std::size_t) {
+                  kernels::DenseMatMul(heads.View(),
+                                       {heads.x.data(), kCols, 1, begin, end,
+                                        heads.logits.data(), kRows},
+                                       nullptr);
                 });
   }
   Count(state, static_cast<double>(heads.stored.bytes()));
@@ -114,7 +111,7 @@ void Screened(benchmark::State& state, const std::string& target) {
   kernels::ForceTarget(target);
   Heads& heads = TheHeads();
   Team team(static_cast<int>(state.range(0)));
-  ScreenScratch scratch(kRows, kCols, team.size());
+  ScreenScratch scratch(kRows, kCols);
   const HeadDemand demand{.rows = kRows,
                           .best = static_cast<std::size_t>(state.range(1)),
                           .always = {}};

@@ -17,9 +17,10 @@ namespace tern {
 
 inline constexpr std::size_t kCacheLine = 64;
 
-// kHuge asks the system for 2 MiB pages, for what is filled at once and then
-// streamed through: with 4 KiB pages one thread read weights at 8 GB/s instead
-// of 13 (Zen 4).  What fills little by little stays with kNormal.
+// kHuge asks the system for 2 MiB pages, for what is filled at once or from its
+// start and then streamed through: with 4 KiB pages one thread read weights at
+// 8 GB/s instead of 13 (Zen 4).  What fills little by little stays with
+// kNormal.
 enum class Pages { kNormal, kHuge };
 
 // Throws Error (kOutOfMemory) if there is no memory for it.

@@ -21,7 +21,6 @@ KvCache::KvCache(const ModelConfig& config, std::size_t capacity, KvType type)
     : type_(KernelType(type)),
       kv_heads_(config.num_kv_heads),
       head_dim_(config.head_dim),
-      capacity_(capacity),
       block_bytes_(kernels::CacheBlockBytes(type_, head_dim_)),
       block_stride_(config.num_layers * kv_heads_ * block_bytes_),
       blocks_(Bytes(config, capacity, type) + kernels::kCachePadding,

@@ -33,7 +33,6 @@ class KvCache {
              const float* key, const float* value);
   [[nodiscard]] kernels::HeadCache Head(std::size_t layer,
                                         std::size_t kv_head) const;
-  [[nodiscard]] std::size_t capacity() const { return capacity_; }
   // True if something that could not be held was stored since the last call.
   [[nodiscard]] bool TakeUnfit() { return unfit_.exchange(false); }
 
@@ -46,7 +45,6 @@ class KvCache {
   kernels::CacheType type_;
   std::size_t kv_heads_;
   std::size_t head_dim_;
-  std::size_t capacity_;
   std::size_t block_bytes_;
   std::size_t block_stride_;  // from a head's block to its next
   // [capacity / kBlockPositions][layers][kv_heads][block_bytes], and padding

@@ -2,6 +2,10 @@
 
 #include <chrono>
 #include <omp.h>
+#include <string>
+#include <system_error>
+
+#include <tern/error.h>
 
 #include "runtime/threads.h"
 
@@ -43,11 +47,18 @@ Team::Team(int num_threads)
     : state_(kClosed), size_(static_cast<std::size_t>(num_threads)) {
   RequireThreads(num_threads);
   if (size_ == 1) return;
-  host_ = std::thread([this, num_threads] {
+  const auto serve = [this, num_threads] {
   // If OpenMP gives fewer threads, the others do their parts.
 #pragma omp parallel num_threads(num_threads - 1)
     Serve(static_cast<std::size_t>(omp_get_thread_num()) + 1);
-  });
+  };
+  try {
+    host_ = std::thread(serve);
+  } catch (const std::system_error&) {  // somebody took it in between
+    throw Error(ErrorCode::kInvalidArgument,
+                std::to_string(num_threads) +
+                    " threads: the system gives no more; use fewer");
+  }
 }
 
 Team::~Team() {
@@ -58,7 +69,8 @@ Team::~Team() {
   host_.join();
 }
 
-void Team::Run(std::size_t count, Cut cut, Part part, const void* closure) {
+void Team::Run(std::size_t count, Cut cut, Part part,
+               const void* closure) noexcept {
   const std::uint64_t generation =
       (state_.load(std::memory_order_relaxed) >> kIndexBits) + 1;
   // Closed while the loop's fields change.  Claim reads limit_ and then changes
@@ -91,7 +103,7 @@ void Team::Serve(std::size_t thread) {
   }
 }
 
-void Team::Work(std::size_t thread) {
+void Team::Work(std::size_t thread) noexcept {
   Range range;
   while (Claim(&range)) {
     // Whoever holds a part keeps the loop, and so these fields, alive.

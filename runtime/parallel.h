@@ -1,12 +1,13 @@
 // How the arithmetic is spread over threads: a loop over ranges and a loop over
 // items, served by a Team.
 //
-// A Team's threads are OpenMP's (so OMP_PLACES, OMP_PROC_BIND and
-// OMP_THREAD_LIMIT work), but they stay in one parallel region as long as the
-// Team lives, and loops are handed to them here and not by OpenMP: the barrier
-// at the end of an OpenMP loop spins for milliseconds (libgomp: 300,000 rounds)
-// while the thread that it waits for may not even have a core.  With one of two
-// cores taken by another process that was seen to cost 95 % of the speed.  Here
+// A Team's threads but the caller are OpenMP's (OMP_PLACES, OMP_PROC_BIND and
+// OMP_THREAD_LIMIT place and limit those), but they stay in one parallel region
+// as long as the Team lives, and loops are handed to them here and not by
+// OpenMP: the barrier at the end of an OpenMP loop spins for milliseconds
+// (libgomp: 300,000 rounds) while the thread that it waits for may not even
+// have a core.  With one of two cores taken by another process that was seen to
+// cost 95 % of the speed.  Here
 //   - whoever is free takes the next part of a loop, so the loop does not need
 //     a thread that has no core: the caller alone can finish it;
 //   - waiting spins for some microseconds and then sleeps, which gives the core
@@ -45,7 +46,7 @@ class Team {
   };
   // Calls part for all of [0, count), count < 2^24, and returns when all is
   // done.
-  void Run(std::size_t count, Cut cut, Part part, const void* closure);
+  void Run(std::size_t count, Cut cut, Part part, const void* closure) noexcept;
 
  private:
   struct Range {
@@ -53,7 +54,7 @@ class Team {
     std::size_t end = 0;
   };
   void Serve(std::size_t thread);
-  void Work(std::size_t thread);
+  void Work(std::size_t thread) noexcept;
   [[nodiscard]] bool Claim(Range* range);
 
   // The open loop: generation and next index in one word, so that a claim can

@@ -58,7 +58,7 @@ class Session::Impl {
         cache_((CheckMemory(), model_->config()), context_length_, kv_type_),
         work_(model_->config(), std::min(context_length_, kPrefillChunk),
               num_threads_),
-        head_(model_->weights(), kLogitsBatch, num_threads_),
+        head_(model_->weights(), kLogitsBatch),
         last_(model_->config().hidden_size) {
     tokens_.reserve(context_length_);
   }
@@ -192,7 +192,7 @@ class Session::Impl {
     const ModelConfig& config = model_->config();
     const std::uint64_t scratch =
         SessionScratchBytes(config, context_length_, num_threads_) +
-        Head::Bytes(model_->weights(), kLogitsBatch, num_threads_) +
+        Head::Bytes(model_->weights(), kLogitsBatch) +
         (kLogitsBatch + 1) * config.vocab_size * sizeof(float) +
         context_length_ * sizeof(Token);
     RequireMemory(

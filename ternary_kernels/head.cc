@@ -227,7 +227,7 @@ HWY_NOINLINE void ScreenFineOnTarget(const ScreenView& w, const ScreenInput& in,
     const std::uint32_t sum = FineRowSum(w.fine_words + r * words, in.x, words);
     const auto fine =
         static_cast<float>(static_cast<std::int32_t>(2 * sum - offset));
-    bounds[r] = (estimates[r] + fine * (w.steps[r] * (in.scale * 0.5F))) +
+    bounds[r] = (estimates[r] + fine * ((w.steps[r] * in.scale) * 0.5F)) +
                 (w.fine_residuals[r] * in.residual_factor +
                  (w.norms[r] * in.norm_factor + in.slack));
   }
@@ -266,7 +266,7 @@ void ScreenFine(const ScreenView& w, const ScreenInput& in,
 }
 
 void RefineRows(const DenseView& w, const float* x, const std::uint32_t* rows,
-                std::size_t count, float* y, void* scratch) {
+                std::size_t count, float* y) {
   const std::size_t row_bytes = DenseRowBytes(w.type, w.cols);
   for (std::size_t i = 0; i < count;) {
     std::size_t end = i + 1;
@@ -285,7 +285,7 @@ void RefineRows(const DenseView& w, const float* x, const std::uint32_t* rows,
                  .row_end = rows[end - 1] + std::size_t{1},
                  .y = y,
                  .y_stride = w.rows},
-                scratch);
+                nullptr);
     i = end;
   }
 }

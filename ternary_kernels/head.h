@@ -89,18 +89,17 @@ struct ScreenInput {
 void Screen(const ScreenView& w, const ScreenInput& in, std::size_t row_begin,
             std::size_t row_end, float* estimates, float* bounds);
 // For rows r = rows[i] of `count`, ascending, with `sum` over 2 v - 3 and x:
-//   bounds[r] = (estimates[r] + float(sum) * (steps[r] * (scale / 2))) +
+//   bounds[r] = (estimates[r] + float(sum) * ((steps[r] * scale) / 2)) +
 //               (fine_residuals[r] * residual_factor +
 //               (norms[r] * norm_factor + slack))
 void ScreenFine(const ScreenView& w, const ScreenInput& in,
                 const std::uint32_t* rows, std::size_t count,
                 const float* estimates, float* bounds);
 
-// y[rows[i]] for `count` ascending rows, as DenseMatMul gives it for one token,
-// with its scratch;
+// y[rows[i]] for `count` ascending rows, as DenseMatMul gives it for one token;
 // rows far apart are fetched ahead.
 void RefineRows(const DenseView& w, const float* x, const std::uint32_t* rows,
-                std::size_t count, float* y, void* scratch);
+                std::size_t count, float* y);
 
 }  // namespace tern::kernels
 

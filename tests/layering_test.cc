@@ -91,7 +91,8 @@ Rule RuleFor(const std::string& path) {
     return {{"packing", "ternary_kernels"}, {Kind::kHighway}};
   }
   if (StartsWith(path, "runtime/include/")) return {{}, {Kind::kPublic}};
-  if (path == "runtime/parallel.cc") return {{"runtime"}, {Kind::kOpenMp}};
+  if (path == "runtime/parallel.cc")
+    return {{"runtime"}, {Kind::kOpenMp, Kind::kPublic}};
   if (StartsWith(path, "runtime/")) {
     return {{"packing", "ternary_kernels", "runtime"},
             {Kind::kPublic, Kind::kSystem, Kind::kJson, Kind::kPcre}};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace tern {
 namespace {
@@ -30,10 +31,11 @@ std::optional<HeadDemand> DemandOf(const SamplerOptions& options,
     demand.best = 1;
   } else if (options.top_k > 0) {
     demand.best = static_cast<std::size_t>(options.top_k);
-  } else if (options.top_p == 1.0F && options.min_p > 0) {
+  } else if (options.top_p == 1.0F &&
+             options.min_p >= std::numeric_limits<float>::min()) {
     // The sampler rounds the difference of the logits, the quotient, the
-    // exponential and the cast: in all by less than 2^-22 of the weight while
-    // the exponent is above -150, below which every weight is 0.
+    // exponential and the cast: in all by less than 2^-22 of a weight that is
+    // a normal number, as min_p is here.
     const double min_p = options.min_p;
     demand.depth = static_cast<double>(options.temperature) *
                    (0x1.0p-20 - std::log(min_p));

@@ -68,24 +68,21 @@ void MakeHead(HeadForm form, Weights& weights, Team& team) {
   if (form == HeadForm::kScreened) weights.screen = MakeScreen(stored, team);
 }
 
-Head::Head(const Weights& weights, std::size_t max_tokens, int num_threads) {
+Head::Head(const Weights& weights, std::size_t max_tokens) {
   if (weights.int8_head.rows != 0) {
     int8_ = Int8RowsScratch(max_tokens, weights.int8_head.cols);
   }
   if (weights.screen.rows != 0) {
-    screen_ = ScreenScratch(weights.screen.rows, weights.screen.cols,
-                            static_cast<std::size_t>(num_threads));
+    screen_ = ScreenScratch(weights.screen.rows, weights.screen.cols);
   }
 }
 
-std::uint64_t Head::Bytes(const Weights& weights, std::size_t max_tokens,
-                          int num_threads) {
+std::uint64_t Head::Bytes(const Weights& weights, std::size_t max_tokens) {
   if (weights.int8_head.rows != 0) {
     return Int8RowsScratch::Bytes(max_tokens, weights.int8_head.cols);
   }
   return weights.screen.rows != 0
-             ? ScreenScratch::Bytes(weights.screen.rows, weights.screen.cols,
-                                    static_cast<std::size_t>(num_threads))
+             ? ScreenScratch::Bytes(weights.screen.rows, weights.screen.cols)
              : 0;
 }
 

@@ -37,9 +37,8 @@ void MakeHead(HeadForm form, Weights& weights, Team& team);
 class Head {
  public:
   // For at most `max_tokens` at once.
-  Head(const Weights& weights, std::size_t max_tokens, int num_threads);
-  static std::uint64_t Bytes(const Weights& weights, std::size_t max_tokens,
-                             int num_threads);
+  Head(const Weights& weights, std::size_t max_tokens);
+  static std::uint64_t Bytes(const Weights& weights, std::size_t max_tokens);
 
   // logits [tokens][vocab], all of them, for x [tokens][hidden].
   void All(const ForwardPass& pass, const float* x, std::size_t tokens,

@@ -138,8 +138,7 @@ using RowList = std::array<std::uint32_t, kRefineBlock>;
 
 // Rows [begin, end): logits of those that may reach the cut.
 ScreenedRows RefineBlock(const Search& s, const kernels::ScreenInput& input,
-                         std::size_t begin, std::size_t end, double cut,
-                         std::size_t thread) {
+                         std::size_t begin, std::size_t end, double cut) {
   float* bounds = s.scratch.bounds.data();
   RowList rows;
   ScreenedRows count;
@@ -155,27 +154,22 @@ ScreenedRows RefineBlock(const Search& s, const kernels::ScreenInput& input,
     rows[count.refined] = r;
     count.refined += bounds[r] < cut ? 0 : 1;
   }
-  kernels::RefineRows(s.head.stored, s.x, rows.data(), count.refined, s.logits,
-                      s.scratch.DenseOf(thread));
+  kernels::RefineRows(s.head.stored, s.x, rows.data(), count.refined, s.logits);
   return count;
 }
 
 }  // namespace
 
-ScreenScratch::ScreenScratch(std::size_t rows, std::size_t cols,
-                             std::size_t threads)
+ScreenScratch::ScreenScratch(std::size_t rows, std::size_t cols)
     : x(kernels::ScreenInputSize(cols)),
       estimates(rows),
       bounds(rows),
       largest(rows),
-      first(rows),
-      dense(threads * kernels::kDenseScratchBytes) {}
+      first(rows) {}
 
-std::uint64_t ScreenScratch::Bytes(std::size_t rows, std::size_t cols,
-                                   std::size_t threads) {
+std::uint64_t ScreenScratch::Bytes(std::size_t rows, std::size_t cols) {
   return kernels::ScreenInputSize(cols) * sizeof(std::int16_t) +
-         rows * (3 * sizeof(float) + sizeof(std::uint32_t)) +
-         threads * kernels::kDenseScratchBytes;
+         rows * (3 * sizeof(float) + sizeof(std::uint32_t));
 }
 
 std::optional<ScreenedRows> ScreenedLogits(const ScreenedHead& head,
@@ -192,21 +186,19 @@ std::optional<ScreenedRows> ScreenedLogits(const ScreenedHead& head,
   // largest of some rows is at most that of all rows.
   const std::span<const std::uint32_t> first = PickFirst(s);
   ParallelFor(team, first.size(), 4,
-              [&](std::size_t begin, std::size_t end, std::size_t thread) {
+              [&](std::size_t begin, std::size_t end, std::size_t) {
                 kernels::RefineRows(head.stored, x, first.data() + begin,
-                                    end - begin, logits,
-                                    scratch.DenseOf(thread));
+                                    end - begin, logits);
               });
   const double cut = Cut(s, first);
   KeepAlways(s);
   std::atomic<std::size_t> fine = 0;
   std::atomic<std::size_t> refined = first.size();
   const std::size_t blocks = (demand.rows + kRefineBlock - 1) / kRefineBlock;
-  ParallelForEach(team, blocks, [&](std::size_t block, std::size_t thread) {
+  ParallelForEach(team, blocks, [&](std::size_t block, std::size_t) {
     const std::size_t begin = block * kRefineBlock;
-    const ScreenedRows rows =
-        RefineBlock(s, *input, begin,
-                    std::min(begin + kRefineBlock, demand.rows), cut, thread);
+    const ScreenedRows rows = RefineBlock(
+        s, *input, begin, std::min(begin + kRefineBlock, demand.rows), cut);
     fine += rows.fine;
     refined += rows.refined;
   });

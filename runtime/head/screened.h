@@ -30,20 +30,14 @@ struct HeadDemand {
 class ScreenScratch {
  public:
   ScreenScratch() = default;
-  ScreenScratch(std::size_t rows, std::size_t cols, std::size_t threads);
-  static std::uint64_t Bytes(std::size_t rows, std::size_t cols,
-                             std::size_t threads);
+  ScreenScratch(std::size_t rows, std::size_t cols);
+  static std::uint64_t Bytes(std::size_t rows, std::size_t cols);
 
   AlignedBuffer<std::int16_t> x;       // [ScreenInputSize(cols)]
   AlignedBuffer<float> estimates;      // [rows]
   AlignedBuffer<float> bounds;         // [rows]
   AlignedBuffer<float> largest;        // [blocks of rows], then of `first`
   AlignedBuffer<std::uint32_t> first;  // [rows], refined before all others
-  AlignedBuffer<std::uint8_t> dense;   // [threads][kDenseScratchBytes]
-
-  void* DenseOf(std::size_t thread) {
-    return dense.data() + thread * kernels::kDenseScratchBytes;
-  }
 };
 
 // What a call read beside the first codes of the screen.

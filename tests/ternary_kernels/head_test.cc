@@ -206,22 +206,19 @@ TEST_P(HeadTest, RefinedRowsAreThoseOfTheWholeProduct) {
                        reinterpret_cast<const std::uint8_t*>(w.data()), kRows,
                        cols};
   std::vector<float> all(kRows);
-  AlignedBytes scratch(kDenseScratchBytes);
-  DenseMatMul(view, {x.data(), cols, 1, 0, kRows, all.data(), kRows},
-              scratch.Data());
+  DenseMatMul(view, {x.data(), cols, 1, 0, kRows, all.data(), kRows}, nullptr);
   // Alone, in runs, the first and the last.
   const std::vector<std::uint32_t> rows = {0,  2,  3,  4,  5,  6,  9,
                                            30, 31, 40, 50, 51, 52, 66};
   std::vector<float> y(kRows, -1.0F);
-  RefineRows(view, x.data(), rows.data(), rows.size(), y.data(),
-             scratch.Data());
+  RefineRows(view, x.data(), rows.data(), rows.size(), y.data());
   std::size_t next = 0;
   for (std::size_t r = 0; r < kRows; ++r) {
     const bool refined = next < rows.size() && rows[next] == r;
     ASSERT_EQ(y[r], refined ? all[r] : -1.0F) << r;
     next += refined ? 1 : 0;
   }
-  RefineRows(view, x.data(), rows.data(), 0, nullptr, nullptr);
+  RefineRows(view, x.data(), rows.data(), 0, nullptr);
 }
 
 }  // namespace

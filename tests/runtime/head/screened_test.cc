@@ -46,7 +46,7 @@ class ScreenedTest : public ::testing::Test {
     // One scratch for all: what another head left must not matter.
     if (scratch_.estimates.size() < head.rows() ||
         scratch_cols_ != head.cols()) {
-      scratch_ = ScreenScratch(head.rows(), head.cols(), 2);
+      scratch_ = ScreenScratch(head.rows(), head.cols());
       scratch_cols_ = head.cols();
     }
     Screened result;
@@ -183,7 +183,7 @@ TEST_F(ScreenedTest, TheSameForAnyNumberOfThreads) {
   for (const int threads : {1, 3, 8}) {
     Team team(threads);
     const ScreenRows again = MakeScreen(head.View(), team);
-    ScreenScratch scratch(rows, cols, team.size());
+    ScreenScratch scratch(rows, cols);
     std::vector<float> logits(rows);
     const auto read = ScreenedLogits({again, head.View()}, x.data(), demand,
                                      scratch, logits.data(), team);
