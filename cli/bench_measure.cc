@@ -57,11 +57,14 @@ std::string FileName(const std::string& path) {
       .string();
 }
 
+int MostThreads(const BenchOptions& options) {
+  return *std::max_element(options.threads.begin(), options.threads.end());
+}
+
 std::shared_ptr<const Model> LoadOrMake(const BenchOptions& options,
                                         WeightFormat format,
                                         std::string* name) {
-  const int threads =
-      *std::max_element(options.threads.begin(), options.threads.end());
+  const int threads = MostThreads(options);
   if (options.shape.empty()) {
     const std::string path = ChooseModel(options.model).string();
     *name = FileName(path);
@@ -103,7 +106,8 @@ Contender Prepare(const BenchOptions& options, WeightFormat format) {
       CheckAgainstReference(model, options.threads.front());
   Note(name + ": " + std::to_string(check.outputs) + " outputs of " +
        std::to_string(check.rows) + " rows of " +
-       std::to_string(check.matrices) + " matrices are those of plain loops");
+       std::to_string(check.matrices) + " matrices are those of plain loops" +
+       (check.head ? "" : "; the q8 head was left out"));
   return contender;
 }
 
@@ -258,7 +262,8 @@ std::vector<BenchResult> Measure(const BenchOptions& options) {
       contenders[i] = Prepare(options, format);
     }
   }
-  BandwidthProbe probe;
+  // Filled by as many threads as the weights were.
+  BandwidthProbe probe(MostThreads(options));
   const std::vector<Lane> lanes = WarmUpAll(options, contenders);
   std::vector<BenchResult> results = TakeTurns(options, lanes, probe);
   for (BenchResult& result : results) result.peak_rss_bytes += program;

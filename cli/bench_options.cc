@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <tern/cpu.h>
+#include <tern/error.h>
 
 namespace tern::cli {
 namespace {
@@ -63,12 +64,11 @@ std::vector<WeightFormat> ParseFormats(const std::string& text) {
 }
 
 std::string ParseShape(const std::string& name) {
-  std::string names;
-  for (const std::string& known : RandomShapeNames()) {
-    if (name == known) return name;
-    names.append(names.empty() ? "" : ", ").append(known);
+  try {
+    return RandomShape(name).name;
+  } catch (const Error& error) {
+    throw UsageError(std::string("--shape: ") + error.what());
   }
-  throw UsageError("--shape: '" + name + "' is not one of " + names);
 }
 
 // The values as they are written, before they are put together.
@@ -103,9 +103,9 @@ void AddWhatToMeasure(po::options_description& options, BenchOptions* out,
       "ternary and f16 of one --shape in turn, and how much faster and smaller "
       "ternary is, beside the b1.58 paper's figures")(
       "prompt,p", tokens(&written->prompts, "--prompt"),
-      "time reading prompts of N tokens, one after another; 0: none (default "
-      "512)")("generate,n", tokens(&written->generated, "--generate"),
-              "time generating N tokens; 0: none (default 128)")(
+      "time reading a prompt of N tokens, for every N; 0: none (default 512)")(
+      "generate,n", tokens(&written->generated, "--generate"),
+      "time generating N tokens, for every N; 0: none (default 128)")(
       "depth",
       Number<std::size_t>(
           &out->depth, "--depth", 0, kMostTokens,
@@ -134,6 +134,24 @@ void AddHowToMeasure(po::options_description& options, BenchOptions* out) {
       "print one JSON array instead of tables");
 }
 
+// What says how a file is read, or how layers that are not made compute.
+void RefuseWithShape(const BenchOptions& options) {
+  if (options.shape.empty()) return;
+  if (options.format.i2s_layout) {
+    throw UsageError(
+        "--i2s-layout: is about files, cannot be combined with "
+        "--shape");
+  }
+  const bool is_ternary =
+      std::count(options.formats.begin(), options.formats.end(),
+                 WeightFormat::kTernary) != 0;
+  if (options.format.input_type && !is_ternary) {
+    throw UsageError(
+        "--activations: is about ternary layers, cannot be "
+        "combined with --format f16 alone");
+  }
+}
+
 void PutTogether(const Written& written, BenchOptions* options) {
   if (!options->shape.empty() && !options->model.empty()) {
     throw UsageError("--shape: cannot be combined with --model");
@@ -151,6 +169,7 @@ void PutTogether(const Written& written, BenchOptions* options) {
   if (options->compare) {
     options->formats = {WeightFormat::kTernary, WeightFormat::kF16};
   }
+  RefuseWithShape(*options);
   for (const std::size_t tokens : written.prompts) {
     if (tokens != 0) options->tests.push_back({false, tokens});
   }

@@ -262,7 +262,7 @@ int InspectModel(const Arguments& arguments) {
   if (!words.empty()) RefuseEmptyName(words[0], "PATH");
   options.context_length = context.value_or(0);
   options.input_type = format.input_type;
-  options.i2s_layout = format.i2s_layout;
+  options.i2s_layout = format.i2s_layout.value_or(I2SLayout::kA);
   const std::string path =
       ChooseModel(words.empty() ? model : words[0]).string();
   const ModelReport report = Inspect(path, options);

@@ -82,7 +82,7 @@ std::shared_ptr<const Model> LoadModel(const fs::path& path,
   LoadOptions load;
   load.num_threads = options.num_threads;
   load.input_type = options.format.input_type;
-  load.i2s_layout = options.format.i2s_layout;
+  load.i2s_layout = options.format.i2s_layout.value_or(I2SLayout::kA);
   load.head = options.head;
   load.progress = [&bar](double fraction) {
     ThrowIfInterrupted();

@@ -140,8 +140,8 @@ void AddHeadOption(po::options_description& options, HeadForm* out) {
       po::value<std::string>()->value_name("FORM")->notifier(
           [out](const std::string& text) { *out = ParseHeadForm(text); }),
       "the output head: f16 (as stored, whatever its type), q8 (int8 rows: "
-      "half "
-      "the bytes, a small loss) or screened (0.46 of f16's bytes more memory, "
+      "half the bytes, a small loss) or screened (0.47 of f16's bytes more "
+      "memory, "
       "0.35 to 0.4 of its bytes read for most tokens, the same text) "
       "(default auto: as stored, which needs the least memory)");
 }

@@ -114,7 +114,7 @@ void AddModelOption(po::options_description& options, std::string* model);
 // What a model's files do not say, or say wrongly.
 struct FormatOptions {
   std::optional<InputType> input_type;  // empty: as the files say
-  I2SLayout i2s_layout = I2SLayout::kA;
+  std::optional<I2SLayout> i2s_layout;  // empty: a, as published
 };
 void AddFormatOptions(po::options_description& options, FormatOptions* out);
 

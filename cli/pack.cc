@@ -87,7 +87,7 @@ int PackModel(const Arguments& arguments) {
   if (command.type) options.type = ParseType(*command.type);
   options.head = ParseHead(command.head);
   options.input_type = command.format.input_type;
-  options.i2s_layout = command.format.i2s_layout;
+  options.i2s_layout = command.format.i2s_layout.value_or(I2SLayout::kA);
   options.overwrite = command.force;
   if (command.words.size() < 2) {
     throw UsageError(command.words.empty() ? "SRC and DST: missing"

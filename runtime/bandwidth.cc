@@ -24,6 +24,7 @@ constexpr std::size_t kLeast = std::size_t{128} << 20U;
 // thread and software prefetching only made it slower (one stream 30 GB/s, two
 // 23, four 17; prefetching 27), and 16-byte loads are as fast as 64-byte ones.
 constexpr std::size_t kChunk = std::size_t{8} << 20U;
+constexpr std::size_t kChunkWords = kChunk / sizeof(std::uint64_t);
 constexpr int kPasses = 3;
 
 // Reads all of it.  Sixteen sums, so that no addition waits for another one.
@@ -51,13 +52,18 @@ std::size_t BufferSize() {
 
 class BandwidthProbe::Buffer {
  public:
-  explicit Buffer(std::size_t size)
+  Buffer(std::size_t size, int num_threads)
       : words_((RequireMemory(size, "the measurement of the memory's speed",
                               "free some memory"),
                 size / sizeof(std::uint64_t)),
                Pages::kHuge) {
-    // Not zeros: pages that were never written may all be one page.
-    std::memset(words_.data(), 1, words_.bytes());
+    // Not zeros: pages that were never written may all be one page.  By all
+    // threads: a page lies where the thread runs that writes it first.
+    Team team(num_threads);
+    ParallelForEach(
+        team, words_.bytes() / kChunk, [&](std::size_t chunk, std::size_t) {
+          std::memset(words_.data() + chunk * kChunkWords, 1, kChunk);
+        });
   }
 
   // Seconds of one pass.
@@ -67,8 +73,7 @@ class BandwidthProbe::Buffer {
     std::atomic<std::uint64_t> total = 0;
     ParallelForEach(
         team, words_.bytes() / kChunk, [&](std::size_t chunk, std::size_t) {
-          const std::uint64_t* begin =
-              words_.data() + chunk * (kChunk / sizeof(std::uint64_t));
+          const std::uint64_t* begin = words_.data() + chunk * kChunkWords;
           total.fetch_add(Sum(begin, kChunk), std::memory_order_relaxed);
         });
     const double seconds =
@@ -85,8 +90,8 @@ class BandwidthProbe::Buffer {
   volatile std::uint64_t total_ = 0;
 };
 
-BandwidthProbe::BandwidthProbe()
-    : buffer_(std::make_unique<Buffer>(BufferSize())) {}
+BandwidthProbe::BandwidthProbe(int num_threads)
+    : buffer_(std::make_unique<Buffer>(BufferSize(), num_threads)) {}
 BandwidthProbe::~BandwidthProbe() = default;
 
 double BandwidthProbe::Measure(int num_threads) {

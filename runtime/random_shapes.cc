@@ -27,8 +27,9 @@ struct Shape {
 };
 
 // Sizes as published with the models, or, for those of the paper that were not,
-// as bitnet.cpp's generator of dummy models has them; 13b and 70b are Llama 2's
-// (arXiv 2307.09288).
+// as bitnet.cpp's generator of dummy models has them.  70b is Llama 2's (arXiv
+// 2307.09288); so are the layers of 13b, which has the vocabulary and the tied
+// head of the paper's models (Llama 2's: 32000, untied).
 constexpr std::array kShapes = {
     Shape{"bitnet-700m", "bitnet", 1536, 24, 4096, 16, 16, 96, 32002, true,
           10000},

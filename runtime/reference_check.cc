@@ -16,6 +16,7 @@
 
 #include "packing/half.h"
 #include "packing/ternary_matrix.h"
+#include "runtime/dense_tolerance.h"
 #include "runtime/forward/linear.h"
 #include "runtime/parallel.h"
 #include "runtime/weights.h"
@@ -39,14 +40,19 @@ struct Matrix {
   std::size_t many_tokens;
 };
 
+// An untied head that became int8 is no longer there as it was stored.
+bool HasStoredHead(const Weights& weights) {
+  const Linear& head = weights.Head();
+  return head.is_ternary || head.dense.data.size() != 0;
+}
+
 // One of each shape and type.
 std::vector<Matrix> DistinctMatrices(const Model& model) {
   const Weights& weights = model.weights();
   const InputType input_type = model.config().input_type;
   std::vector<Matrix> all;
-  // An untied head that became int8 is no longer there as it was stored.
   const Linear& head = weights.Head();
-  if (head.is_ternary || head.dense.data.size() != 0) {
+  if (HasStoredHead(weights)) {
     all.push_back({"the head", &head, InputType::kFloat, kManyHeadTokens});
   }
   for (const LayerWeights& w : weights.layers) {
@@ -151,8 +157,7 @@ class PlainLoops {
     return y;
   }
 
-  // In double.  A sum of n products in float32, in whatever order, is off by at
-  // most about n * 2^-24 of the sum of their magnitudes.
+  // In double.
   Expected DenseRow(std::size_t row) {
     std::vector<float> weights(w_.cols);
     if (w_.dense.type == kernels::DenseType::kF16) {
@@ -172,8 +177,7 @@ class PlainLoops {
       sum += product;
       magnitude += std::abs(product);
     }
-    const double terms = static_cast<double>(w_.cols) + 16;
-    return {static_cast<float>(sum), std::ldexp(terms * magnitude, -24)};
+    return {static_cast<float>(sum), DenseTolerance(w_.cols, magnitude)};
   }
 
   const Matrix& m_;
@@ -185,20 +189,22 @@ class PlainLoops {
   std::vector<float> float_sums_;       // [rows]
 };
 
-[[noreturn]] void ThrowDifference(const Matrix& m, std::size_t row,
-                                  std::size_t tokens, float got,
-                                  const Expected& expected) {
+[[noreturn]] void ThrowDifference(const std::string& model, const Matrix& m,
+                                  std::size_t row, std::size_t tokens,
+                                  float got, const Expected& expected) {
   throw Error(ErrorCode::kUnsupported,
-              std::string(m.name) + " [" + std::to_string(m.w->rows) + "][" +
-                  std::to_string(m.w->cols) + "], row " + std::to_string(row) +
-                  " for " + std::to_string(tokens) + " tokens: " +
-                  ActiveTarget() + " computes " + std::to_string(got) +
+              (model.empty() ? "the model" : model) + ": " + m.name + " [" +
+                  std::to_string(m.w->rows) + "][" + std::to_string(m.w->cols) +
+                  "], row " + std::to_string(row) + " for " +
+                  std::to_string(tokens) + " tokens: " + ActiveTarget() +
+                  " computes " + std::to_string(got) +
                   " where plain loops give " + std::to_string(expected.value) +
                   "; try another target, and report it");
 }
 
 // Compares the layer's outputs for x [tokens][cols].  Returns how many.
-std::size_t CheckMatrix(const Matrix& m, std::size_t tokens, Team& team) {
+std::size_t CheckMatrix(const std::string& model, const Matrix& m,
+                        std::size_t tokens, Team& team) {
   const Linear& w = *m.w;
   const std::vector<float> x = RandomInputs(tokens * w.cols);
   LinearScratch scratch({.tokens = tokens,
@@ -218,7 +224,7 @@ std::size_t CheckMatrix(const Matrix& m, std::size_t tokens, Team& team) {
       const double off = std::abs(static_cast<double>(got) - expected.value);
       // Not `off > tolerance`: NaN is a difference.
       if (!(off <= expected.tolerance)) {
-        ThrowDifference(m, row, tokens, got, expected);
+        ThrowDifference(model, m, row, tokens, got, expected);
       }
     }
   }
@@ -230,12 +236,14 @@ std::size_t CheckMatrix(const Matrix& m, std::size_t tokens, Team& team) {
 ReferenceCheck CheckAgainstReference(const Model& model, int num_threads) {
   if (num_threads <= 0) num_threads = UsableCores();
   Team team(num_threads);
+  const std::string& name = model.config().name;
   ReferenceCheck check;
+  check.head = HasStoredHead(model.weights());
   for (const Matrix& m : DistinctMatrices(model)) {
     ++check.matrices;
     check.rows += RowsToCheck(m.w->rows).size();
-    check.outputs += CheckMatrix(m, 1, team);
-    check.outputs += CheckMatrix(m, m.many_tokens, team);
+    check.outputs += CheckMatrix(name, m, 1, team);
+    check.outputs += CheckMatrix(name, m, m.many_tokens, team);
   }
   return check;
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@
 
 #include "packing/half.h"
 #include "packing/tiles.h"
+#include "runtime/dense_tolerance.h"
 #include "runtime/weights.h"
 
 namespace tern {
@@ -228,7 +230,7 @@ TEST(ReferenceCheck, FailsForAnOutputThatIsNotANumber) {
     (void)CheckAgainstReference(*model, 1);
     ADD_FAILURE() << "no error";
   } catch (const Error& error) {
-    EXPECT_EQ(std::string(error.what()).substr(0, 15), "down [150][201]")
+    EXPECT_EQ(std::string(error.what()).substr(0, 20), "odd: down [150][201]")
         << error.what();
   }
 }
@@ -240,6 +242,27 @@ TEST(ReferenceCheck, FailsForAWrongSum) {
   const WeightBytes& tiles = model->weights().layers[0].down.ternary.tiles;
   const_cast<WeightBytes&>(tiles).data()[0] = 0xff;
   EXPECT_THROW((void)CheckAgainstReference(*model, 1), Error);
+}
+
+// Products of normal weights and inputs whose sum has variance 1.
+TEST(ReferenceCheck, AllowsDenseOutputsNoMoreThanTheRoundingOfTheirSums) {
+  const std::size_t cols = 23040;  // the longest rows of the known shapes
+  const double magnitude =
+      2 / std::numbers::pi * std::sqrt(static_cast<double>(cols));
+  EXPECT_LT(DenseTolerance(cols, magnitude), 0.005);
+  // And no less than that of a chain of the additions of one block.
+  EXPECT_GE(DenseTolerance(512, 1.0), std::ldexp(512.0, -24));
+}
+
+TEST(ReferenceCheck, SaysIfAHeadThatBecameInt8WasLeftOut) {
+  for (const bool tied : {true, false}) {
+    ModelConfig config = OddShape();
+    config.tied_head = tied;
+    const auto check = CheckAgainstReference(
+        *MakeRandomModel(config, {.head = HeadForm::kQ8}), 1);
+    EXPECT_EQ(check.head, tied);
+    EXPECT_EQ(check.matrices, tied ? 6U : 5U);
+  }
 }
 
 TEST(Session, CountsTheBytesThatItReads) {
@@ -263,7 +286,7 @@ TEST(Session, CountsTheBytesThatItReads) {
 }
 
 TEST(Bandwidth, IsAPlausibleFigureForAnyNumberOfThreads) {
-  BandwidthProbe probe;
+  BandwidthProbe probe(2);
   EXPECT_GE(probe.bytes(), 128U << 20U);
   for (const int threads : {1, 2}) {
     const double speed = probe.Measure(threads);

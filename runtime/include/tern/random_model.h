@@ -45,7 +45,9 @@ struct RandomModelOptions {
 // llama3-8b, falcon3-10b: Llama3-8B-1.58 and Falcon3-10B-1.58, architecture
 // llama.
 // 13b, 70b: the paper's larger models, of which it publishes latency and memory
-// but no configuration; Llama 2's, architecture llama.
+// but no configuration; architecture llama.  70b is Llama 2's; so are the
+// layers of 13b, but with the vocabulary (32002) and the tied head of the
+// paper's smaller models.
 std::vector<std::string> RandomShapeNames();
 
 // The configuration of a known shape.  Random weights were trained for no
