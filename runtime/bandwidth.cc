@@ -27,11 +27,21 @@ constexpr std::size_t kChunk = std::size_t{8} << 20U;
 constexpr std::size_t kChunkWords = kChunk / sizeof(std::uint64_t);
 constexpr int kPasses = 3;
 
+// Bytes that a prefetch runs ahead, where there is one: on a Xeon, whose own
+// prefetchers do less, one thread reads 8.5 GB/s without and decodes at 11.4.
+constexpr std::size_t kAhead = 4096;
+
 // Reads all of it.  Sixteen sums, so that no addition waits for another one.
+template <bool kPrefetch>
 std::uint64_t Sum(const std::uint64_t* data, std::size_t bytes) {
   std::array<std::uint64_t, 16> sums{};
   const std::size_t count = bytes / sizeof(std::uint64_t);
   for (std::size_t i = 0; i < count; i += sums.size()) {
+    if constexpr (kPrefetch) {
+      const auto* ahead = reinterpret_cast<const std::uint8_t*>(data + i);
+      __builtin_prefetch(ahead + kAhead);
+      __builtin_prefetch(ahead + kAhead + kCacheLine);
+    }
     for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += data[i + j];
   }
   std::uint64_t total = 0;
@@ -67,6 +77,7 @@ class BandwidthProbe::Buffer {
   }
 
   // Seconds of one pass.
+  template <bool kPrefetch>
   double Read(Team& team) {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point start = Clock::now();
@@ -74,7 +85,8 @@ class BandwidthProbe::Buffer {
     ParallelForEach(
         team, words_.bytes() / kChunk, [&](std::size_t chunk, std::size_t) {
           const std::uint64_t* begin = words_.data() + chunk * kChunkWords;
-          total.fetch_add(Sum(begin, kChunk), std::memory_order_relaxed);
+          total.fetch_add(Sum<kPrefetch>(begin, kChunk),
+                          std::memory_order_relaxed);
         });
     const double seconds =
         std::chrono::duration<double>(Clock::now() - start).count();
@@ -96,9 +108,10 @@ BandwidthProbe::~BandwidthProbe() = default;
 
 double BandwidthProbe::Measure(int num_threads) {
   Team team(num_threads);
-  double best = buffer_->Read(team);
-  for (int pass = 1; pass < kPasses; ++pass) {
-    best = std::min(best, buffer_->Read(team));
+  double best = buffer_->Read<false>(team);
+  for (int pass = 0; pass < kPasses; ++pass) {
+    best =
+        std::min({best, buffer_->Read<true>(team), buffer_->Read<false>(team)});
   }
   return static_cast<double>(buffer_->bytes()) / 1e9 / best;
 }

@@ -24,9 +24,9 @@ class BandwidthProbe {
   ~BandwidthProbe();
 
   // 10^9 bytes a second that `num_threads` threads read together: the best of
-  // three passes over the buffer, for what is asked is what the machine can do.
-  // Throws Error (kInvalidArgument) if the system does not give that many
-  // threads.
+  // several passes over the buffer, with prefetching by software and without,
+  // for what is asked is what the machine can do.  Throws Error
+  // (kInvalidArgument) if the system does not give that many threads.
   [[nodiscard]] double Measure(int num_threads);
 
   [[nodiscard]] std::uint64_t bytes() const;
