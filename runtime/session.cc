@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -54,12 +55,12 @@ class Session::Impl {
         kv_type_(options.kv_type),
         context_length_(ContextLength(model_->config(), options)),
         num_threads_(Threads(options)),
-        team_(num_threads_),
         cache_((CheckMemory(), model_->config()), context_length_, kv_type_),
         work_(model_->config(), std::min(context_length_, kPrefillChunk),
               num_threads_),
         head_(model_->weights(), kLogitsBatch),
-        last_(model_->config().hidden_size) {
+        last_(model_->config().hidden_size),
+        team_(std::make_unique<Team>(num_threads_)) {
     tokens_.reserve(context_length_);
   }
 
@@ -132,7 +133,7 @@ class Session::Impl {
 
  private:
   ForwardPass Pass() {
-    return {model_->config(), model_->weights(), cache_, work_, team_};
+    return {model_->config(), model_->weights(), cache_, work_, *team_};
   }
 
   // Takes tokens through the layers, at the positions after those run so far.
@@ -244,7 +245,6 @@ class Session::Impl {
   KvType kv_type_;
   std::size_t context_length_;
   int num_threads_;
-  Team team_;
   KvCache cache_;
   Workspace work_;
   const std::string target_ = kernels::ActiveTarget();  // of the scratch's size
@@ -261,6 +261,7 @@ class Session::Impl {
   AlignedBuffer<float> logits_;    // [vocab] of the last token
   bool logits_are_valid_ = false;  // all of them, not those for a sampler alone
   AlignedBuffer<float> batch_;  // [kLogitsBatch][vocab], if all are asked for
+  std::unique_ptr<Team> team_;
 };
 
 Session::Session(std::shared_ptr<const Model> model,

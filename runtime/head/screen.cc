@@ -95,8 +95,9 @@ float ChooseStep(const float* w, std::size_t cols) {
     largest = size > largest ? size : largest;
   }
   float best_step = largest / 64;
-  if (!(1 / best_step < std::numeric_limits<float>::max() / 8))
+  if (!(1 / best_step < std::numeric_limits<float>::max() / 8)) {
     return 0;  // all but zero
+  }
   float best = kInfinity;
   for (const float reach : {1.0F, 0.92F, 0.84F, 0.75F, 0.6F, 0.45F}) {
     const float step = largest / 64 * reach;
