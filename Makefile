@@ -5,7 +5,7 @@ CONFIGURE := cmake --preset release $(if $(TERN_REFERENCE_DIR),-DTERN_REFERENCE_
 SOURCES := find bench cli packing runtime ternary_kernels tests -name '*.cc' -o -name '*.h'
 PROMPT := Once upon a time, in a little house at the edge of the wood,
 
-.PHONY: demo test bench format lint clean
+.PHONY: demo test test-peers bench fuzz format lint clean
 
 # Builds the program alone and lets the model that ships tell a story.
 demo:
@@ -23,12 +23,27 @@ test:
 	ctest --preset release -j2
 	@scripts/left_out_tests.sh
 
+# Other programs read what tern pack writes (tests/peers/README.md): npm and a
+# network are needed.
+test-peers:
+	scripts/install_packages.sh build
+	$(CONFIGURE)
+	cmake --build $(BUILD) --target tern_cli
+	tests/peers/run.sh $(BUILD)/tern
+
 bench:
 	scripts/install_packages.sh build test bench
 	$(CONFIGURE)
 	cmake --build $(BUILD) --target bench/all
 	@for b in $$(find $(BUILD)/bench -maxdepth 1 -type f -executable); do \
 	  echo "== $$b"; $$b || exit 1; done
+
+# Each target for FUZZ_SECONDS (60); findings go to build/fuzz/findings.
+fuzz:
+	scripts/install_packages.sh build clang
+	cmake --preset asan
+	cmake --build --preset fuzz
+	tests/fuzz/run.sh
 
 format:
 	scripts/install_packages.sh lint

@@ -21,14 +21,6 @@ std::size_t Size(const benchmark::State& state) {
   return static_cast<std::size_t>(state.range(0));
 }
 
-std::vector<float> RandomFloats(std::size_t size) {
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(size);
-  for (float& value : x) value = normal(random);
-  return x;
-}
-
 std::vector<std::int32_t> RandomSums(std::size_t size) {
   std::mt19937 random(4);
   std::vector<std::int32_t> sums(size);
@@ -104,26 +96,18 @@ void AddScaled(benchmark::State& state, const std::string& target) {
   CountElements(state);
 }
 
-using Run = void (*)(benchmark::State&, const std::string&);
-
-void Register(const char* name, const std::string& target, Run run) {
-  benchmark::RegisterBenchmark((name + ("/" + target)).c_str(), run, target)
-      ->Arg(2560)
-      ->Arg(6912);
-}
-
 }  // namespace
 }  // namespace tern::bench
 
 int main(int argc, char** argv) {
-  using tern::bench::Register;
+  using tern::bench::RegisterWidths;
   benchmark::Initialize(&argc, argv);
   for (const std::string& target : tern::kernels::SupportedTargets()) {
-    Register("Quantize", target, tern::bench::Quantize);
-    Register("BuildTables", target, tern::bench::BuildTables);
-    Register("Scale", target, tern::bench::Scale);
-    Register("ScaleByRow", target, tern::bench::ScaleByRow);
-    Register("AddScaled", target, tern::bench::AddScaled);
+    RegisterWidths("Quantize", target, tern::bench::Quantize);
+    RegisterWidths("BuildTables", target, tern::bench::BuildTables);
+    RegisterWidths("Scale", target, tern::bench::Scale);
+    RegisterWidths("ScaleByRow", target, tern::bench::ScaleByRow);
+    RegisterWidths("AddScaled", target, tern::bench::AddScaled);
   }
   benchmark::RunSpecifiedBenchmarks();
 }

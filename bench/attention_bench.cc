@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <random>
 #include <string>
 #include <sys/mman.h>
 #include <vector>
@@ -24,14 +23,6 @@ constexpr std::size_t kHeadDim = 128;
 constexpr std::size_t kKvHeads = 5;
 constexpr std::size_t kGroup = 4;
 constexpr std::size_t kStride = kKvHeads * kGroup * kHeadDim;
-
-std::vector<float> RandomFloats(std::size_t size) {
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(size);
-  for (float& value : x) value = normal(random);
-  return x;
-}
 
 // The cache of several layers, so that one token's keys and values come from
 // memory as they do in a model; layout and pages are KvCache's.

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cblas.h>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +17,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "bench/in_turn.h"
 #include "packing/half.h"
 #include "runtime/aligned_buffer.h"
 #include "runtime/forward/linear.h"
@@ -92,72 +92,20 @@ class Layer {
   LinearScratch scratch_;
 };
 
-double Median(std::vector<double> values) {
-  const auto middle =
-      values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-template <class Fn>
-double Seconds(const Fn& fn) {
-  const auto start = std::chrono::steady_clock::now();
-  fn();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-      .count();
-}
-
-// Runs both in turn; `work` (10^9 of what `unit` counts) is done by one call.
-template <class Ours, class Theirs>
-void InTurn(benchmark::State& state, double work, const std::string& unit,
-            const Ours& ours, const Theirs& theirs) {
-  std::vector<double> our_seconds;
-  std::vector<double> their_seconds;
-  ours();
-  theirs();
-  while (state.KeepRunning()) {
-    our_seconds.push_back(Seconds(ours));
-    their_seconds.push_back(Seconds(theirs));
-    state.SetIterationTime(our_seconds.back());
-  }
-  const double our_median = Median(our_seconds);
-  const double their_median = Median(their_seconds);
-  state.counters["tern_" + unit] = work / our_median;
-  state.counters["peer_" + unit] = work / their_median;
-  state.counters["ratio"] = their_median / our_median;
-}
-
-// The exclusive or of [begin, end), a multiple of four lines, from 4 KiB ahead.
-std::uint64_t ReadBytes(const std::uint8_t* begin, const std::uint8_t* end) {
-  constexpr std::size_t kLine = 64;
-  std::array<std::uint64_t, 4 * kLine / sizeof(std::uint64_t)> sum{};
-  for (; begin + sizeof(sum) <= end; begin += sizeof(sum)) {
-    for (std::size_t i = 0; i < sizeof(sum); i += kLine) {
-      __builtin_prefetch(begin + 4096 + i);
-    }
-    std::array<std::uint64_t, sum.size()> lines{};
-    std::memcpy(lines.data(), begin, sizeof(lines));
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] ^= lines[i];
-  }
-  std::uint64_t all = 0;
-  for (const std::uint64_t part : sum) all ^= part;
-  return all;
+void CountRatio(benchmark::State& state, const std::vector<double>& seconds) {
+  state.counters["ratio"] = seconds[1] / seconds[0];
 }
 
 void Decode(benchmark::State& state, const std::string& target) {
   kernels::ForceTarget(target);
   Layer layer{Shape(state)};
   const WeightBytes& bytes = layer.Bytes();
-  InTurn(
-      state, static_cast<double>(bytes.size()) / 1e9, "GB/s",
-      [&] { layer.Run(); },
-      [&] {
-        ParallelFor(layer.GetTeam(), bytes.size(), std::size_t{1} << 18U,
-                    [&](std::size_t begin, std::size_t end, std::size_t) {
-                      benchmark::DoNotOptimize(
-                          ReadBytes(bytes.data() + begin, bytes.data() + end));
-                    });
-      });
+  CountRatio(state,
+             RunInTurn(state, static_cast<double>(bytes.size()) / 1e9, "GB/s",
+                       {{"tern", [&] { layer.Run(); }},
+                        {"read", [&] {
+                           ReadAll(bytes.data(), bytes.size(), layer.GetTeam());
+                         }}}));
 }
 
 void Prefill(benchmark::State& state, const std::string& target) {
@@ -174,16 +122,18 @@ void Prefill(benchmark::State& state, const std::string& target) {
   const auto rows = static_cast<int>(shape.rows);
   const auto cols = static_cast<int>(shape.cols);
   const auto tokens = static_cast<int>(shape.tokens);
-  InTurn(
-      state,
-      static_cast<double>(shape.rows) * static_cast<double>(shape.cols) *
-          static_cast<double>(shape.tokens) / 1e9,
-      "GMAC/s", [&] { layer.Run(); },
-      [&] {
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, tokens, rows, cols,
-                    1.0F, layer.X(), cols, weights.data(), cols, 0.0F, y.data(),
-                    rows);
-      });
+  const double macs = static_cast<double>(shape.rows) *
+                      static_cast<double>(shape.cols) *
+                      static_cast<double>(shape.tokens);
+  CountRatio(state, RunInTurn(state, macs / 1e9, "GMAC/s",
+                              {{"tern", [&] { layer.Run(); }},
+                               {"openblas", [&] {
+                                  cblas_sgemm(CblasRowMajor, CblasNoTrans,
+                                              CblasTrans, tokens, rows, cols,
+                                              1.0F, layer.X(), cols,
+                                              weights.data(), cols, 0.0F,
+                                              y.data(), rows);
+                                }}}));
   for (std::size_t i = 0; i < y.size(); ++i) {
     if (!(std::abs(y.data()[i] - layer.Y()[i]) < 0.01F)) {
       state.SkipWithError("not OpenBLAS's product");

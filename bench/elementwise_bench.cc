@@ -2,25 +2,17 @@
 // set of this machine.  Elements a second; sizes are widths of layers, for
 // RotateHead of all heads together.
 #include <cstddef>
-#include <random>
 #include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "bench/ternary_weights.h"
 #include "ternary_kernels/elementwise.h"
 #include "ternary_kernels/targets.h"
 
 namespace tern::bench {
 namespace {
-
-std::vector<float> RandomFloats(std::size_t size, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(size);
-  for (float& value : x) value = normal(random);
-  return x;
-}
 
 // Two inputs and an output of the size that the benchmark is given.
 struct Vectors {
@@ -85,26 +77,18 @@ void RotateHead(benchmark::State& state, const std::string& target) {
   });
 }
 
-using Run = void (*)(benchmark::State&, const std::string&);
-
-void Register(const char* name, const std::string& target, Run run) {
-  benchmark::RegisterBenchmark((name + ("/" + target)).c_str(), run, target)
-      ->Arg(2560)
-      ->Arg(6912);
-}
-
 }  // namespace
 }  // namespace tern::bench
 
 int main(int argc, char** argv) {
-  using tern::bench::Register;
+  using tern::bench::RegisterWidths;
   benchmark::Initialize(&argc, argv);
   for (const std::string& target : tern::kernels::SupportedTargets()) {
-    Register("RmsNorm", target, tern::bench::RmsNorm);
-    Register("SquaredReluGate", target, tern::bench::SquaredReluGate);
-    Register("SiluGate", target, tern::bench::SiluGate);
-    Register("AddTo", target, tern::bench::AddTo);
-    Register("RotateHead", target, tern::bench::RotateHead);
+    RegisterWidths("RmsNorm", target, tern::bench::RmsNorm);
+    RegisterWidths("SquaredReluGate", target, tern::bench::SquaredReluGate);
+    RegisterWidths("SiluGate", target, tern::bench::SiluGate);
+    RegisterWidths("AddTo", target, tern::bench::AddTo);
+    RegisterWidths("RotateHead", target, tern::bench::RotateHead);
   }
   benchmark::RunSpecifiedBenchmarks();
 }

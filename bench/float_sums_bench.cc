@@ -35,14 +35,6 @@ struct Shape {
   std::size_t tokens;
 };
 
-std::vector<float> RandomFloats(std::size_t size) {
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(size);
-  for (float& value : x) value = normal(random);
-  return x;
-}
-
 void FloatMatVec(benchmark::State& state, const std::string& target) {
   kernels::ForceTarget(target);
   const Shape shape(state);

@@ -1,10 +1,12 @@
-// Random tiles and activations for the kernels' benchmarks.
+// Random tiles, activations and floats, and what else the kernels' benchmarks
+// share.
 #ifndef TERN_BENCH_TERNARY_WEIGHTS_H_
 #define TERN_BENCH_TERNARY_WEIGHTS_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <random>
+#include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -54,6 +56,22 @@ inline std::vector<std::int8_t> RandomActivations(std::size_t size) {
     value = static_cast<std::int8_t>(static_cast<int>(random() % 255) - 127);
   }
   return x;
+}
+
+inline std::vector<float> RandomFloats(std::size_t size, unsigned seed = 3) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(size);
+  for (float& value : x) value = normal(random);
+  return x;
+}
+
+// For what is done to one token: the widths of a layer of 2B4T.
+inline void RegisterWidths(const char* name, const std::string& target,
+                           void (*run)(benchmark::State&, const std::string&)) {
+  benchmark::RegisterBenchmark((name + ("/" + target)).c_str(), run, target)
+      ->Arg(2560)
+      ->Arg(6912);
 }
 
 // A MAC is one weight meeting one activation.

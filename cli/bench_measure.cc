@@ -31,6 +31,7 @@ double SecondsSince(Clock::time_point start) {
 // A model that is measured.
 struct Contender {
   std::string name;
+  HeadForm head = HeadForm::kAuto;
   std::shared_ptr<const Model> model;
   double load_seconds = 0;
   std::uint64_t load_growth = 0;   // of memory, at the most
@@ -62,23 +63,24 @@ int MostThreads(const BenchOptions& options) {
 }
 
 std::shared_ptr<const Model> LoadOrMake(const BenchOptions& options,
-                                        WeightFormat format,
+                                        WeightFormat format, HeadForm head,
                                         std::string* name) {
   const int threads = MostThreads(options);
   if (options.shape.empty()) {
     const std::string path = ChooseModel(options.model).string();
     *name = FileName(path);
     ComputeOptions compute;
+    compute.file = options.file;
     compute.format = options.format;
     compute.num_threads = threads;
-    compute.head = options.head;
+    compute.head = head;
     return LoadModel(path, compute);
   }
   *name = options.shape;
   Progress bar("making " + options.shape);
   RandomModelOptions random;
   random.format = format;
-  random.head = options.head;
+  random.head = head;
   random.num_threads = threads;
   random.progress = [&bar](double fraction) { bar.Update(fraction); };
   ModelConfig config = RandomShape(options.shape);
@@ -87,12 +89,14 @@ std::shared_ptr<const Model> LoadOrMake(const BenchOptions& options,
   return MakeRandomModel(config, random);
 }
 
-Contender Prepare(const BenchOptions& options, WeightFormat format) {
+Contender Prepare(const BenchOptions& options, WeightFormat format,
+                  HeadForm head) {
   Contender contender;
+  contender.head = head;
   const PeakMemory memory;
   const std::uint64_t before = ResidentBytes();
   const Clock::time_point start = Clock::now();
-  contender.model = LoadOrMake(options, format, &contender.name);
+  contender.model = LoadOrMake(options, format, head, &contender.name);
   contender.load_seconds = SecondsSince(start);
   contender.load_growth = memory.Growth();
   const std::uint64_t after = ResidentBytes();
@@ -109,6 +113,21 @@ Contender Prepare(const BenchOptions& options, WeightFormat format) {
        std::to_string(check.matrices) + " matrices are those of plain loops" +
        (check.head ? "" : "; the q8 head was left out"));
   return contender;
+}
+
+// Formats, each with all heads.
+std::vector<Contender> PrepareAll(const BenchOptions& options) {
+  const std::size_t heads = options.heads.size();
+  std::vector<Contender> contenders(options.formats.size() * heads);
+  // The larger format first: if there is no room for it, that is told at once.
+  for (const bool is_f16 : {true, false}) {
+    for (std::size_t i = 0; i < contenders.size(); ++i) {
+      const WeightFormat format = options.formats[i / heads];
+      if ((format == WeightFormat::kF16) != is_f16) continue;
+      contenders[i] = Prepare(options, format, options.heads[i % heads]);
+    }
+  }
+  return contenders;
 }
 
 std::vector<Token> RandomTokens(std::size_t count, const Model& model) {
@@ -199,11 +218,13 @@ BenchResult EmptyResult(const BenchOptions& options, const BenchTest& test,
   BenchResult result;
   result.model = lane.contender->name;
   result.format = lane.contender->model->linear_type();
+  result.head = lane.contender->head;
   result.test = test;
   result.depth = options.depth;
   result.context = options.Start(test) + test.tokens;
   result.threads = lane.threads;
   result.weights_bytes = lane.contender->model->weights_bytes();
+  result.mapped_bytes = lane.contender->model->mapped_bytes();
   result.peak_rss_bytes = lane.peak_growth;
   result.load_seconds = lane.contender->load_seconds;
   return result;
@@ -253,15 +274,7 @@ double Median(std::vector<double> values) {
 std::vector<BenchResult> Measure(const BenchOptions& options) {
   ChooseTarget(options.target);
   const std::uint64_t program = ResidentBytes();
-  std::vector<Contender> contenders(options.formats.size());
-  // The larger one first: if there is no room for it, that is told at once.
-  for (const bool is_f16 : {true, false}) {
-    for (std::size_t i = 0; i < contenders.size(); ++i) {
-      const WeightFormat format = options.formats[i];
-      if ((format == WeightFormat::kF16) != is_f16) continue;
-      contenders[i] = Prepare(options, format);
-    }
-  }
+  const std::vector<Contender> contenders = PrepareAll(options);
   // Filled by as many threads as the weights were.
   BandwidthProbe probe(MostThreads(options));
   const std::vector<Lane> lanes = WarmUpAll(options, contenders);

@@ -15,6 +15,7 @@ namespace tern::cli {
 struct BenchResult {
   std::string model;   // the shape, or the file's name
   std::string format;  // of the linear layers: "ternary", "f16", ...
+  HeadForm head = HeadForm::kAuto;
   BenchTest test;
   std::size_t depth = 0;    // tokens in the context when the test begins
   std::size_t context = 0;  // and when it ends
@@ -23,6 +24,7 @@ struct BenchResult {
   double bytes_read_per_token = 0;  // Session::bytes_read
   double read_bandwidth_gb_s = 0;   // with these threads, in the same run
   std::uint64_t weights_bytes = 0;
+  std::uint64_t mapped_bytes = 0;  // of these
   // The program as it was at the start, and what the model, one session and its
   // tests added to it at the most: as if nothing else had been measured.
   std::uint64_t peak_rss_bytes = 0;
@@ -33,7 +35,7 @@ double Median(std::vector<double> values);
 
 // Measures everything that is asked for: each model is loaded or made, compared
 // with plain loops and run once; then the samples of all are taken in turn.
-// What goes on is told on stderr.  Ordered by test, threads, format.
+// What goes on is told on stderr.  Ordered by test, threads, format, head.
 std::vector<BenchResult> Measure(const BenchOptions& options);
 
 }  // namespace tern::cli

@@ -63,6 +63,15 @@ std::vector<WeightFormat> ParseFormats(const std::string& text) {
   return formats;
 }
 
+std::vector<HeadForm> ParseHeads(const std::string& text) {
+  std::vector<HeadForm> heads;
+  for (const std::string& part : SplitAtCommas(text)) {
+    heads.push_back(ParseHeadForm(part));
+  }
+  RefuseTwice(heads, "--head", text);
+  return heads;
+}
+
 std::string ParseShape(const std::string& name) {
   try {
     return RandomShape(name).name;
@@ -125,7 +134,16 @@ void AddHowToMeasure(po::options_description& options, BenchOptions* out) {
                   "samples of each test, of which the median counts, after a "
                   "warm-up (default 5)");
   AddKvOption(options, &out->kv_type);
-  AddHeadOption(options, &out->head);
+  options.add_options()(
+      "head",
+      po::value<std::string>()
+          ->value_name("FORM,...")
+          ->notifier([out](const std::string& text) {
+            out->heads = ParseHeads(text);
+          }),
+      "forms of the output head, each a model of its own: f16 (as stored), q8, "
+      "screened (default auto: as stored)");
+  AddFileOptions(options, &out->file);
   AddFormatOptions(options, &out->format);
   options.add_options()("target", Name(&out->target, "--target", "ISA"),
                         "instruction set, one of those that `tern --version` "
@@ -141,6 +159,10 @@ void RefuseWithShape(const BenchOptions& options) {
     throw UsageError(
         "--i2s-layout: is about files, cannot be combined with "
         "--shape");
+  }
+  if (options.file.verify || options.file.map) {
+    throw UsageError(std::string(options.file.verify ? "--verify" : "--mmap") +
+                     ": is about files, cannot be combined with --shape");
   }
   const bool is_ternary =
       std::count(options.formats.begin(), options.formats.end(),
@@ -198,11 +220,13 @@ bool ParseBenchOptions(const Arguments& arguments, BenchOptions* options) {
        "Measures how many tokens a second a model reads and generates, and "
        "what share\nof the memory's speed, measured in the same run, that "
        "takes. Before anything is\ntimed, 64 rows of every shape of matrix are "
-       "compared with plain loops. Several\nformats and numbers of threads are "
-       "timed in turn, so that a clock that changes\nchanges for all. A shape "
-       "of random weights needs no file.",
+       "compared with plain loops. Several\nformats, heads and numbers of "
+       "threads "
+       "are timed in turn, so that a clock that\nchanges changes for all. A "
+       "shape of random weights needs no file.",
        "  tern bench --shape bitnet-2b4t -p 512 -n 128 -t 1,2\n"
        "  tern bench --shape bitnet-3b --compare\n"
+       "  tern bench --shape bitnet-2b4t -p 0 --head f16,q8,screened\n"
        "  tern bench -m model.gguf --depth 2048 --json"});
   Written written;
   AddWhatToMeasure(line.options(), options, &written);

@@ -34,8 +34,9 @@ struct BenchOptions {
   std::size_t depth = 0;  // tokens in the context before a test
   std::size_t repetitions = 5;
   KvType kv_type = KvType::kF16;
-  HeadForm head = HeadForm::kAuto;
+  std::vector<HeadForm> heads = {HeadForm::kAuto};
   FormatOptions format;  // of -m
+  FileOptions file;      // of -m
   std::string target;
   bool compare = false;
   bool json = false;

@@ -68,11 +68,12 @@ const PaperRatios* FindPaper(const std::string& shape) {
   return found == kPaper.end() ? nullptr : found;
 }
 
-// The f16 result of the same test and threads; nullptr if there is none.
+// The f16 result of the same head, test and threads; nullptr if there is none.
 const BenchResult* FindF16(const BenchResult& result,
                            const std::vector<BenchResult>& results) {
   for (const BenchResult& other : results) {
-    if (other.format == "f16" && other.test.Name() == result.test.Name() &&
+    if (other.format == "f16" && other.head == result.head &&
+        other.test.Name() == result.test.Name() &&
         other.threads == result.threads) {
       return &other;
     }
@@ -151,13 +152,14 @@ Json BenchJson(const BenchOptions& options,
                  {"read_bandwidth_gb_s", result.read_bandwidth_gb_s},
                  {"percent_of_bandwidth", PercentOfBandwidth(result)},
                  {"weights_bytes", result.weights_bytes},
+                 {"mapped_bytes", result.mapped_bytes},
                  {"peak_rss_bytes", result.peak_rss_bytes},
                  {"load_seconds", result.load_seconds},
                  {"target", ActiveTarget()},
                  {"depth", result.depth},
                  {"context", result.context},
                  {"kv", KvName(options.kv_type)},
-                 {"head", HeadName(options.head)}};
+                 {"head", HeadName(result.head)}};
     const BenchResult* f16 = FindF16(result, results);
     if (options.compare && result.format == "ternary" && f16 != nullptr) {
       json["times_f16"] = Comparison(result, *f16);
@@ -170,14 +172,15 @@ Json BenchJson(const BenchOptions& options,
 std::string BenchTable(const BenchOptions& options,
                        const std::vector<BenchResult>& results) {
   std::vector<std::vector<std::string>> rows = {
-      {"model", "format", "test", "context", "threads", "tokens/s", "min",
-       "max", "MB/token", "GB/s", "of memory", "weights", "peak memory"}};
+      {"model", "format", "head", "test", "context", "threads", "tokens/s",
+       "min", "max", "MB/token", "GB/s", "of memory", "weights",
+       "peak memory"}};
   for (const BenchResult& result : results) {
     const auto [least, most] =
         std::minmax_element(result.samples.begin(), result.samples.end());
     const std::size_t start = options.Start(result.test);
     rows.push_back(
-        {result.model, result.format, result.test.Name(),
+        {result.model, result.format, HeadName(result.head), result.test.Name(),
          std::to_string(start) + ".." + std::to_string(result.context),
          std::to_string(result.threads), Fixed(Median(result.samples), 2),
          Fixed(*least, 2), Fixed(*most, 2),
@@ -187,10 +190,9 @@ std::string BenchTable(const BenchOptions& options,
          HumanBytes(result.weights_bytes), HumanBytes(result.peak_rss_bytes)});
   }
   return "target " + ActiveTarget() + ", " + KvName(options.kv_type) +
-         " cache, head " + HeadName(options.head) + ", medians of " +
-         std::to_string(options.repetitions) +
+         " cache, medians of " + std::to_string(options.repetitions) +
          " samples taken in turn; memory was read at " +
-         BandwidthText(results) + "\n\n" + Aligned(rows, 3);
+         BandwidthText(results) + "\n\n" + Aligned(rows, 4);
 }
 
 std::string CompareTable(const std::vector<BenchResult>& results) {
@@ -207,9 +209,12 @@ std::string CompareTable(const std::vector<BenchResult>& results) {
     const BenchResult* f16 = FindF16(result, results);
     if (result.format != "ternary" || f16 == nullptr) continue;
     const Json ratios = Comparison(result, *f16);
-    const std::string what = result.test.Name() + ", " +
-                             std::to_string(result.threads) +
-                             (result.threads == 1 ? " thread" : " threads");
+    const std::string what =
+        result.test.Name() + ", " + std::to_string(result.threads) +
+        (result.threads == 1 ? " thread" : " threads") +
+        (result.head == HeadForm::kAuto
+             ? ""
+             : std::string(", head ") + HeadName(result.head));
     add(what + ", tokens/s", Fixed(Median(result.samples), 2),
         Fixed(Median(f16->samples), 2), ratios["speed"], ratios["paper_speed"]);
     if (&result != &results.front()) continue;

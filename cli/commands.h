@@ -18,6 +18,7 @@ int Logits(const Arguments& arguments);
 int Perplexity(const Arguments& arguments);
 int InspectModel(const Arguments& arguments);
 int PackModel(const Arguments& arguments);
+int VerifyModel(const Arguments& arguments);
 int Bench(const Arguments& arguments);
 
 }  // namespace tern::cli

@@ -120,6 +120,7 @@ Json MemoryJson(const MemoryReport& m) {
 Json TensorJson(const TensorReport& t) {
   Json json = {{"name", t.name},   {"type", t.type}, {"shape", t.shape},
                {"bytes", t.bytes}, {"file", t.file}, {"offset", t.offset}};
+  if (!t.verdict.empty()) json["verdict"] = t.verdict;
   if (t.is_ternary) {
     json.update({{"scale_min", ShortestDouble(t.scale_min)},
                  {"scale_max", ShortestDouble(t.scale_max)},
@@ -145,7 +146,11 @@ Json ReportJson(const ModelReport& report, const std::string& path) {
           {"metadata", metadata},
           {"tensors", tensors},
           {"memory", report.memory ? MemoryJson(*report.memory) : Json()},
-          {"problems", report.problems}};
+          {"problems", report.problems},
+          {"warnings", report.warnings},
+          {"inferred", report.inferred},
+          {"runs", report.runs},
+          {"verdict", report.verdict}};
 }
 
 // Text of a JSON value: strings without quotes.
@@ -192,6 +197,28 @@ std::string TensorTable(const std::vector<TensorReport>& tensors) {
   return Table(table);
 }
 
+// Those of which there is something to say beyond the table.
+std::string VerdictTable(const std::vector<TensorReport>& tensors) {
+  Rows table{{}, {false, false}};
+  for (const TensorReport& t : tensors) {
+    if (!t.verdict.empty()) {
+      table.rows.push_back({EscapePiece(t.name), EscapePiece(t.verdict)});
+    }
+  }
+  return table.rows.empty() ? "" : "\nsizes and types\n" + Table(table);
+}
+
+// A title, and a line each; nothing if there are none.
+std::string List(const std::string& title,
+                 const std::vector<std::string>& lines) {
+  if (lines.empty()) return "";
+  std::string out = "\n" + title + " (" + std::to_string(lines.size()) + ")\n";
+  for (const std::string& line : lines) {
+    out += "  " + EscapeControls(line) + "\n";
+  }
+  return out;
+}
+
 std::string MemoryTable(const MemoryReport& m) {
   const auto row = [](const char* what, std::uint64_t bytes) {
     return std::vector<std::string>{what, HumanBytes(bytes)};
@@ -216,17 +243,15 @@ std::string ReportText(const ModelReport& report, const std::string& path) {
   }
   out += Table(metadata) + "\ntensors (" +
          std::to_string(report.tensors.size()) + ")\n" +
-         TensorTable(report.tensors);
+         TensorTable(report.tensors) + VerdictTable(report.tensors);
   if (report.memory) {
     out += "\nmemory for " + std::to_string(report.memory->context_length) +
            " positions\n" + MemoryTable(*report.memory);
   }
-  if (report.problems.empty()) return out + "\nno problems found\n";
-  out += "\nproblems (" + std::to_string(report.problems.size()) + ")\n";
-  for (const std::string& problem : report.problems) {
-    out += "  " + EscapeControls(problem) + "\n";
-  }
-  return out;
+  out += List("not in the file, so tern takes", report.inferred) +
+         List("warnings", report.warnings) + List("problems", report.problems);
+  if (report.problems.empty()) out += "\nno problems found\n";
+  return out + "\n" + EscapeControls(report.verdict) + "\n";
 }
 
 }  // namespace
@@ -241,9 +266,9 @@ int InspectModel(const Arguments& arguments) {
       {"tern inspect [options] [PATH]",
        "Tells what a model file holds: architecture, hyperparameters, "
        "tokenizer, every\ntensor with type, shape, bytes, scale and the shares "
-       "of -1, 0 and +1, the memory\nthat running it takes, and the checks "
-       "that "
-       "failed; status 1 if any did.",
+       "of -1, 0 and +1, the memory\nthat running it takes, every check that "
+       "failed, and what tern would do with\nthe file; status 1 if a check "
+       "failed.",
        "  tern inspect model.gguf --ctx 2048 --kv q8"});
   AddModelOption(line.options(), &model);
   AddContextOption(

@@ -84,6 +84,8 @@ std::shared_ptr<const Model> LoadModel(const fs::path& path,
   load.input_type = options.format.input_type;
   load.i2s_layout = options.format.i2s_layout.value_or(I2SLayout::kA);
   load.head = options.head;
+  load.verify = options.file.verify;
+  load.map = options.file.map;
   load.progress = [&bar](double fraction) {
     ThrowIfInterrupted();
     bar.Update(fraction);

@@ -35,6 +35,7 @@ constexpr std::array kCommands = {
     Command{"inspect", "what a model file holds, and whether it is sound",
             InspectModel},
     Command{"pack", "convert a model into one GGUF file", PackModel},
+    Command{"verify", "whether a model is sound, byte by byte", VerifyModel},
     Command{"bench",
             "how fast a model runs, and how near to the memory's speed", Bench},
 };
@@ -137,7 +138,9 @@ int RunGuarded(const Arguments& words) {
 }  // namespace tern::cli
 
 int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write()
+  // A closed pipe, and a file larger than allowed, are errors of write().
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   tern::cli::EndOnInterrupt();
   return tern::cli::RunGuarded({argv + 1, argv + argc});
 }

@@ -32,14 +32,6 @@ KvType ParseKvType(const std::string& text) {
   throw UsageError("--kv: '" + text + "' is not f32, f16 or q8");
 }
 
-HeadForm ParseHeadForm(const std::string& text) {
-  if (text == "auto") return HeadForm::kAuto;
-  if (text == "f16") return HeadForm::kAsStored;
-  if (text == "q8") return HeadForm::kQ8;
-  if (text == "screened") return HeadForm::kScreened;
-  throw UsageError("--head: '" + text + "' is not auto, f16, q8 or screened");
-}
-
 po::variables_map ParseWithBoost(const Arguments& arguments,
                                  const po::options_description& all) {
   // Without guessing: `--tem 1` must not work today and mean another option
@@ -134,16 +126,40 @@ void AddKvOption(po::options_description& options, KvType* out) {
       "how keys and values are kept: f32, f16 or q8 (default f16)");
 }
 
-void AddHeadOption(po::options_description& options, HeadForm* out) {
+HeadForm ParseHeadForm(const std::string& text) {
+  if (text == "auto") return HeadForm::kAuto;
+  if (text == "f16") return HeadForm::kAsStored;
+  if (text == "q8") return HeadForm::kQ8;
+  if (text == "screened") return HeadForm::kScreened;
+  throw UsageError("--head: '" + text + "' is not auto, f16, q8 or screened");
+}
+
+void AddI2SLayoutOption(po::options_description& options,
+                        std::optional<I2SLayout>* out) {
   options.add_options()(
-      "head",
-      po::value<std::string>()->value_name("FORM")->notifier(
-          [out](const std::string& text) { *out = ParseHeadForm(text); }),
-      "the output head: f16 (as stored, whatever its type), q8 (int8 rows: "
-      "half the bytes, a small loss) or screened (0.47 of f16's bytes more "
-      "memory, "
-      "0.35 to 0.4 of its bytes read for most tokens, the same text) "
-      "(default auto: as stored, which needs the least memory)");
+      "i2s-layout",
+      po::value<std::string>()->value_name("NAME")->notifier(
+          [out](const std::string& text) { *out = ParseI2SLayout(text); }),
+      "order of the codes in a GGUF file's I2_S tensors, which it does not "
+      "tell: a (as published), b (written on ARM) or c (four rows a byte) "
+      "(default a)");
+}
+
+void AddFileOptions(po::options_description& options, FileOptions* out) {
+  options.add_options()(
+      "verify", po::bool_switch(&out->verify),
+      "check the checksums that the file records before it is used; refused "
+      "for a file that records none (all but t2)")(
+      "mmap", po::bool_switch(&out->map),
+      "use weights where they lie in the file instead of copying them: t2, "
+      "f16 and the like; the file must not change meanwhile");
+}
+
+void AddThreadsOption(po::options_description& options, int* out) {
+  options.add_options()(
+      "threads,t",
+      Number<int>(out, "--threads", 1, 1024, "a whole number from 1 to 1024"),
+      "threads (default: the physical cores that may be used)");
 }
 
 void AddFormatOptions(po::options_description& options, FormatOptions* out) {
@@ -154,27 +170,25 @@ void AddFormatOptions(po::options_description& options, FormatOptions* out) {
             out->input_type = ParseInputType(text);
           }),
       "what ternary layers make of their inputs: int8 (a scale for each token) "
-      "or none (taken as they are) (default auto: as the model was trained)")(
-      "i2s-layout",
-      po::value<std::string>()->value_name("NAME")->notifier(
-          [out](const std::string& text) {
-            out->i2s_layout = ParseI2SLayout(text);
-          }),
-      "order of the codes in a GGUF file's I2_S tensors, which it does not "
-      "tell: a (as published), b (written on ARM) or c (four rows a byte) "
-      "(default a)");
+      "or none (taken as they are) (default auto: as the model was trained)");
+  AddI2SLayoutOption(options, &out->i2s_layout);
 }
 
 void AddComputeOptions(po::options_description& options, ComputeOptions* out,
                        const std::string& context_help) {
   AddContextOption(options, &out->context_length, context_help);
-  options.add_options()(
-      "threads,t",
-      Number<int>(&out->num_threads, "--threads", 1, 1024,
-                  "a whole number from 1 to 1024"),
-      "threads (default: the physical cores that may be used)");
+  AddThreadsOption(options, &out->num_threads);
   AddKvOption(options, &out->kv_type);
-  AddHeadOption(options, &out->head);
+  options.add_options()(
+      "head",
+      po::value<std::string>()->value_name("FORM")->notifier(
+          [out](const std::string& text) { out->head = ParseHeadForm(text); }),
+      "the output head: f16 (as stored, whatever its type), q8 (int8 rows: "
+      "half the bytes, a small loss) or screened (0.47 of f16's bytes more "
+      "memory, "
+      "0.35 to 0.4 of its bytes read for most tokens, the same text) "
+      "(default auto: as stored, which needs the least memory)");
+  AddFileOptions(options, &out->file);
   AddFormatOptions(options, &out->format);
   options.add_options()("target", Name(&out->target, "--target", "ISA"),
                         "instruction set, one of those that `tern --version` "

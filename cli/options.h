@@ -117,10 +117,20 @@ struct FormatOptions {
   std::optional<I2SLayout> i2s_layout;  // empty: a, as published
 };
 void AddFormatOptions(po::options_description& options, FormatOptions* out);
+void AddI2SLayoutOption(po::options_description& options,
+                        std::optional<I2SLayout>* out);
+
+// How a model's file is brought into memory.
+struct FileOptions {
+  bool verify = false;
+  bool map = false;
+};
+void AddFileOptions(po::options_description& options, FileOptions* out);
 
 // How to compute.
 struct ComputeOptions {
   FormatOptions format;
+  FileOptions file;
   std::optional<std::size_t> context_length;
   int num_threads = 0;  // 0: all
   KvType kv_type = KvType::kF16;
@@ -132,8 +142,10 @@ void AddComputeOptions(po::options_description& options, ComputeOptions* out,
                        const std::string& context_help);
 void AddContextOption(po::options_description& options,
                       std::optional<std::size_t>* out, const std::string& help);
+void AddThreadsOption(po::options_description& options, int* out);
 void AddKvOption(po::options_description& options, KvType* out);
-void AddHeadOption(po::options_description& options, HeadForm* out);
+// What --head accepts.  Throws UsageError.
+HeadForm ParseHeadForm(const std::string& text);
 
 // --temp, --top-k, ... and --seed, which stays empty when not given.
 void AddSamplingOptions(po::options_description& options, SamplerOptions* out,

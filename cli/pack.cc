@@ -1,4 +1,7 @@
-// `tern pack`: any model that tern reads into one GGUF file.
+// `tern pack`: any model that tern reads into one GGUF file, or a Hugging Face
+// directory.
+#include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -25,6 +28,7 @@ struct PackCommand {
   std::optional<std::string> type;
   std::string head = "keep";
   FormatOptions format;
+  bool round_scales = false;
   bool force = false;
   bool json = false;
 };
@@ -33,29 +37,42 @@ bool ParseOptions(const Arguments& arguments, PackCommand* command) {
   CommandLine line(
       {"tern pack SRC DST [options]",
        "Writes the model SRC (GGUF, or Hugging Face directory: packed, or "
-       "master weights\nthat are ternarised by absmean) as the GGUF file DST. "
-       "Ternary values and their\nscales are never changed; what the type "
-       "cannot hold exactly is refused. DST\nappears only when it is complete.",
+       "master weights\nthat are ternarised by absmean) as the GGUF file DST, "
+       "or, with --type hf, as the\nHugging Face directory DST. Ternary values "
+       "and their scales are never changed;\nwhat the type cannot hold exactly "
+       "is refused. Metadata and tokenizer are kept.\nDST appears only when it "
+       "is complete; a kill leaves what was there before.",
        "  tern pack bitnet-b1.58-2B-4T bitnet-2b4t.gguf --head q8_0"});
   line.options().add_options()(
       "type", Name(&command->type, "--type", "TYPE"),
-      "how ternary weights are stored: i2_s (one scale a matrix), tq1_0, "
-      "tq2_0 or q2_0 (a scale for 256, 256 and 64 weights) (default i2_s)")(
+      "how ternary weights are stored: t2 (tern's own: any weights, checksums, "
+      "loads fastest), or for other programs tq2_0, tq1_0 (a scale for 256 "
+      "weights), i2_s (one a matrix), q2_0 (for 64 weights), hf (Hugging Face: "
+      "config.json, model.safetensors, tokenizer) (default t2)")(
       "head", Name(&command->head, "--head", "TYPE"),
       "how the embedding is stored: keep, f16 or q8_0 (default keep)")(
-      "force", po::bool_switch(&command->force), "replace DST if it exists")(
-      "json", po::bool_switch(&command->json), "print one JSON document");
+      "round-scales", po::bool_switch(&command->round_scales),
+      "round scales that tq1_0, tq2_0 and q2_0 cannot hold (f16) to the "
+      "nearest "
+      "that they can, instead of refusing them")(
+      "force", po::bool_switch(&command->force),
+      "replace DST if it exists; a directory only if it holds nothing but the "
+      "files of a model")("json", po::bool_switch(&command->json),
+                          "print one JSON document");
   AddFormatOptions(line.options(), &command->format);
   line.TakeWords(2, &command->words);
   return line.Parse(arguments);
 }
 
 PackedType ParseType(const std::string& name) {
-  if (name == "i2_s") return PackedType::kI2S;
-  if (name == "tq1_0") return PackedType::kTQ1_0;
+  if (name == "t2") return PackedType::kT2;
   if (name == "tq2_0") return PackedType::kTQ2_0;
+  if (name == "tq1_0") return PackedType::kTQ1_0;
+  if (name == "i2_s") return PackedType::kI2S;
   if (name == "q2_0") return PackedType::kQ2_0;
-  throw UsageError("--type: '" + name + "' is not i2_s, tq1_0, tq2_0 or q2_0");
+  if (name == "hf") return PackedType::kHuggingFace;
+  throw UsageError("--type: '" + name +
+                   "' is not t2, tq2_0, tq1_0, i2_s, q2_0 or hf");
 }
 
 PackedHead ParseHead(const std::string& name) {
@@ -63,6 +80,19 @@ PackedHead ParseHead(const std::string& name) {
   if (name == "f16") return PackedHead::kF16;
   if (name == "q8_0") return PackedHead::kQ8_0;
   throw UsageError("--head: '" + name + "' is not keep, f16 or q8_0");
+}
+
+// "12 s", "3 min": what is left of a job that began at `start`.
+std::string TimeLeft(std::chrono::steady_clock::time_point start,
+                     double fraction) {
+  const std::chrono::duration<double> spent =
+      std::chrono::steady_clock::now() - start;
+  // The first second tells little.
+  if (spent.count() < 1 || fraction <= 0) return "";
+  const double left = spent.count() * (1 - fraction) / fraction;
+  const double shown = left < 90 ? left : left / 60;
+  return "about " + std::to_string(std::lround(shown) + (left < 1 ? 1 : 0)) +
+         (left < 90 ? " s" : " min") + " left";
 }
 
 // --type is about ternary weights: on a model that has none it would be
@@ -89,6 +119,7 @@ int PackModel(const Arguments& arguments) {
   options.input_type = command.format.input_type;
   options.i2s_layout = command.format.i2s_layout.value_or(I2SLayout::kA);
   options.overwrite = command.force;
+  options.round_scales = command.round_scales;
   if (command.words.size() < 2) {
     throw UsageError(command.words.empty() ? "SRC and DST: missing"
                                            : "DST: missing");
@@ -107,22 +138,30 @@ int PackModel(const Arguments& arguments) {
         destination + ": exists already; choose another name or give --force");
   }
   CatchInterrupts();
-  if (command.type) RefuseTypeOfPlainFloats(command.words[0]);
+  if (command.type && options.type != PackedType::kHuggingFace) {
+    RefuseTypeOfPlainFloats(command.words[0]);
+  }
   Progress bar("packing");
-  options.progress = [&bar](double fraction) {
+  const auto start = std::chrono::steady_clock::now();
+  options.progress = [&bar, start](double fraction) {
     ThrowIfInterrupted();
-    bar.Update(fraction);
+    bar.Update(fraction, TimeLeft(start, fraction));
   };
   const PackReport report = Pack(command.words[0], destination, options);
   bar.Clear();
   if (command.json) {
     WriteResult(DumpJson({{"file", destination},
                           {"bytes", report.bytes},
-                          {"tensors", report.tensors}}));
+                          {"tensors", report.tensors},
+                          {"rounded", report.rounded}}));
   } else {
-    WriteResult(EscapeControls(destination) + ": " +
-                std::to_string(report.tensors) + " tensors, " +
-                HumanBytes(report.bytes) + "\n");
+    WriteResult(
+        EscapeControls(destination) + ": " + std::to_string(report.tensors) +
+        " tensors, " + HumanBytes(report.bytes) +
+        (report.rounded == 0 ? ""
+                             : ", scales of " + std::to_string(report.rounded) +
+                                   " rounded to f16") +
+        "\n");
   }
   return kDone;
 }

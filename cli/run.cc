@@ -245,6 +245,7 @@ Json Timing(const Completion& done, const Model& model, const Session& session,
           {"decode_tokens_per_second", decode_rate},
           {"weights_read_gb_per_second", bytes * decode_rate / 1e9},
           {"head_bytes_per_token", head_bytes},
+          {"mapped_bytes", model.mapped_bytes()},
           {"peak_memory_bytes", PeakMemoryBytes()},
           {"threads", session.num_threads()},
           {"seed", options.sampling.seed}};

@@ -1,6 +1,8 @@
 #include "packing/hf_packed.h"
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "packing/checks.h"
 #include "packing/interleave.h"
@@ -47,6 +49,36 @@ MaybeFault UnpackHf(std::span<const std::uint8_t> bytes, std::size_t rows,
   }
   if (auto fault = CheckZeroScale(scale, matrix.codes, 0)) return fault;
   WidenScales(matrix);
+  return {};
+}
+
+MaybeFault PackHf(const TernaryMatrix& matrix,
+                  std::vector<std::uint8_t>& bytes) {
+  if (matrix.group != ScaleGroup::kMatrix) {
+    return Fault{
+        "more than one scale, and the packed layout of Hugging Face has one "
+        "for a matrix"};
+  }
+  if (auto fault = CheckScale(matrix.scales[0], 0)) return fault;
+  const std::size_t row_bytes = TernaryMatrix::RowBytes(matrix.cols);
+  const std::size_t packed_rows = (matrix.rows + 3) / 4;
+  bytes.assign(HfPackedBytes(matrix.rows, matrix.cols), 0);
+  for (std::size_t j = 0; j < packed_rows; ++j) {
+    // 32 columns at once: runs[s] holds those of row s * packed_rows + j.
+    for (std::size_t c = 0; c < matrix.cols; c += kInterleavedBytes) {
+      const std::size_t count = std::min(matrix.cols - c, kInterleavedBytes);
+      Runs runs{};
+      for (std::size_t s = 0; s < 4; ++s) {
+        const std::size_t row = s * packed_rows + j;
+        if (row >= matrix.rows) continue;
+        std::memcpy(&runs[s], matrix.codes.data() + row * row_bytes + c / 4,
+                    (count + 3) / 4);
+      }
+      std::array<std::uint8_t, kInterleavedBytes> joined;
+      JoinRuns(runs, joined.data());
+      std::memcpy(bytes.data() + j * matrix.cols + c, joined.data(), count);
+    }
+  }
   return {};
 }
 

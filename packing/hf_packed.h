@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "packing/fault.h"
 #include "packing/ternary_matrix.h"
@@ -22,6 +23,11 @@ constexpr std::size_t HfPackedBytes(std::size_t rows, std::size_t cols) {
 // already turned from a divisor into one where the file stores a divisor.
 MaybeFault UnpackHf(std::span<const std::uint8_t> bytes, std::size_t rows,
                     std::size_t cols, float scale, TernaryMatrix& matrix);
+
+// The codes alone; rows that do not exist get bits 0.  Fault: more than one
+// scale, of which the layout's companion tensor holds one.
+MaybeFault PackHf(const TernaryMatrix& matrix,
+                  std::vector<std::uint8_t>& bytes);
 
 }  // namespace tern::packing
 

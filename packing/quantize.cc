@@ -1,7 +1,6 @@
 #include "packing/quantize.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -11,24 +10,6 @@
 
 namespace tern::packing {
 namespace {
-
-// Eight sums side by side: the additions do not wait for each other, and the
-// order is the same on every machine.
-double SumOfMagnitudes(std::span<const float> weights) {
-  std::array<double, 8> sums{};
-  const std::size_t whole = weights.size() / 8 * 8;
-  for (std::size_t i = 0; i < whole; i += 8) {
-    for (std::size_t lane = 0; lane < 8; ++lane) {
-      sums[lane] += static_cast<double>(std::fabs(weights[i + lane]));
-    }
-  }
-  double sum = 0;
-  for (std::size_t i = whole; i < weights.size(); ++i) {
-    sum += static_cast<double>(std::fabs(weights[i]));
-  }
-  for (const double partial : sums) sum += partial;
-  return sum;
-}
 
 // Rounding half to even and clamping to -1..1 leaves three cases: |x| <= 0.5
 // goes to 0 (the tie too, 0 is even), anything beyond to the sign.
@@ -54,10 +35,11 @@ void QuantizeRow(std::span<const float> row, float inverse,
   codes[whole / 4] = static_cast<std::uint8_t>(last);
 }
 
-Fault NotFiniteFault(std::span<const float> weights, std::size_t cols) {
+Fault NotFiniteFault(std::span<const float> weights, std::size_t first,
+                     std::size_t cols) {
   const auto at = std::find_if(weights.begin(), weights.end(),
                                [](float w) { return !std::isfinite(w); });
-  const auto index = static_cast<std::size_t>(at - weights.begin());
+  const auto index = first + static_cast<std::size_t>(at - weights.begin());
   return Fault{"the weight in row " + std::to_string(index / cols) +
                    ", column " + std::to_string(index % cols) + " is " +
                    std::to_string(*at),
@@ -66,6 +48,52 @@ Fault NotFiniteFault(std::span<const float> weights, std::size_t cols) {
 
 }  // namespace
 
+MaybeFault AbsmeanTernarizer::Measure(std::span<const float> weights) {
+  const std::size_t whole = weights.size() / 8 * 8;
+  for (std::size_t i = 0; i < whole; i += 8) {
+    for (std::size_t lane = 0; lane < 8; ++lane) {
+      sums_[lane] += static_cast<double>(std::fabs(weights[i + lane]));
+    }
+  }
+  for (std::size_t i = whole; i < weights.size(); ++i) {
+    tail_ += static_cast<double>(std::fabs(weights[i]));
+  }
+  // Finite weights cannot overflow the sums in double, so they tell of the
+  // rest.
+  double sum = tail_;
+  for (const double partial : sums_) sum += partial;
+  if (!std::isfinite(sum)) return NotFiniteFault(weights, measured_, cols_);
+  measured_ += weights.size();
+  return {};
+}
+
+MaybeFault AbsmeanTernarizer::Begin(TernaryMatrix& matrix) {
+  if (auto fault = CheckShape(rows_, cols_)) return fault;
+  double sum = tail_;
+  for (const double partial : sums_) sum += partial;
+  const auto mean = static_cast<float>(sum / static_cast<double>(measured_));
+  inverse_ = 1.0F / std::max(mean, 1e-5F);
+  const float scale = 1.0F / inverse_;
+  if (auto fault = CheckScale(scale, 0)) return fault;  // mean near FLT_MAX
+  matrix = {.rows = rows_,
+            .cols = cols_,
+            .codes = std::vector<std::uint8_t>(rows_ *
+                                               TernaryMatrix::RowBytes(cols_)),
+            .scales = {scale}};
+  return {};
+}
+
+void AbsmeanTernarizer::Quantize(std::span<const float> weights,
+                                 TernaryMatrix& matrix) {
+  const std::size_t row_bytes = TernaryMatrix::RowBytes(cols_);
+  for (std::size_t r = 0; r < weights.size() / cols_; ++r) {
+    QuantizeRow(weights.subspan(r * cols_, cols_), inverse_,
+                matrix.codes.data() + quantized_ * row_bytes);
+    ++quantized_;
+  }
+  if (quantized_ == rows_) WidenScales(matrix);
+}
+
 MaybeFault TernarizeAbsmean(std::span<const float> weights, std::size_t rows,
                             std::size_t cols, TernaryMatrix& matrix) {
   if (auto fault = CheckShape(rows, cols)) return fault;
@@ -73,25 +101,10 @@ MaybeFault TernarizeAbsmean(std::span<const float> weights, std::size_t rows,
           CheckSize(weights.size_bytes(), rows * cols * sizeof(float))) {
     return fault;
   }
-  // Finite weights cannot overflow the sum in double, so it tells of the rest.
-  const double sum = SumOfMagnitudes(weights);
-  if (!std::isfinite(sum)) return NotFiniteFault(weights, cols);
-  const auto mean =
-      static_cast<float>(sum / static_cast<double>(weights.size()));
-  const float inverse = 1.0F / std::max(mean, 1e-5F);
-  const float scale = 1.0F / inverse;
-  if (auto fault = CheckScale(scale, 0)) return fault;  // mean near FLT_MAX
-
-  const std::size_t row_bytes = TernaryMatrix::RowBytes(cols);
-  matrix = {.rows = rows,
-            .cols = cols,
-            .codes = std::vector<std::uint8_t>(rows * row_bytes),
-            .scales = {scale}};
-  for (std::size_t r = 0; r < rows; ++r) {
-    QuantizeRow(weights.subspan(r * cols, cols), inverse,
-                matrix.codes.data() + r * row_bytes);
-  }
-  WidenScales(matrix);
+  AbsmeanTernarizer ternarizer(rows, cols);
+  if (auto fault = ternarizer.Measure(weights)) return fault;
+  if (auto fault = ternarizer.Begin(matrix)) return fault;
+  ternarizer.Quantize(weights, matrix);
   return {};
 }
 

@@ -16,7 +16,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
+#include "packing/fault.h"
 #include "packing/ternary_matrix.h"
 
 namespace tern::packing {
@@ -51,6 +53,16 @@ inline unsigned TileCode(const std::uint8_t* tiles, std::size_t cols,
 // the whole matrix.  Row ranges may be filled by different threads at once.
 void FillTiles(const TernaryMatrix& matrix, std::size_t row_begin,
                std::size_t row_end, std::uint8_t* tiles);
+
+// Tiles from a file.  The kernels rely on what is checked here: their tables
+// have no sums for code 3.  Fault: wrong size, code 3, padding that is not code
+// 1.  Reads every byte once, at the speed of memory.
+MaybeFault CheckTiles(std::span<const std::uint8_t> tiles, std::size_t rows,
+                      std::size_t cols);
+
+// The inverse of FillTiles, for tiles that passed CheckTiles: matrix.codes of
+// the matrix's rows and cols.
+void UnpackTiles(std::span<const std::uint8_t> tiles, TernaryMatrix& matrix);
 
 }  // namespace tern::packing
 

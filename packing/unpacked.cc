@@ -23,34 +23,6 @@ std::uint32_t Magnitude(float weight) {
 }
 constexpr std::uint32_t kInfinite = 0x7f800000U;
 
-// The sizes of a block of columns that still explain everything seen.  Two
-// neighbours among the non-zero weights of a row, at columns a < b, that differ
-// in magnitude leave only the sizes with a and b in different blocks.  Looking
-// at neighbours is enough, and there are few such pairs in a ternary matrix, so
-// that it is read once, whatever its blocks.
-class BlockSizes {
- public:
-  explicit BlockSizes(std::size_t cols) : sizes_{cols} {
-    for (std::size_t blocks = 2; blocks <= cols / kSmallestBlock; ++blocks) {
-      if (cols % blocks == 0 && cols / blocks % 4 == 0) {
-        sizes_.push_back(cols / blocks);
-      }
-    }
-  }
-
-  // False if no size is left.
-  bool Separate(std::size_t a, std::size_t b) {
-    std::erase_if(sizes_,
-                  [&](std::size_t size) { return a / size == b / size; });
-    return !sizes_.empty();
-  }
-
-  [[nodiscard]] std::size_t largest() const { return sizes_.front(); }
-
- private:
-  std::vector<std::size_t> sizes_;  // descending
-};
-
 // True if a weight is neither 0 nor of this magnitude.  No early exit: compiled
 // to vector code, and the answer is almost always no.
 bool HasOther(std::span<const float> weights, std::uint32_t magnitude) {
@@ -118,25 +90,79 @@ float FindScale(std::span<const float> weights) {
   return 0;
 }
 
-Fault NotTernary(std::span<const float> weights, std::size_t cols,
-                 std::size_t index) {
+// `first` weights come before these.
+Fault NotTernary(std::span<const float> weights, std::size_t first,
+                 std::size_t cols, std::size_t index) {
   const std::string place = "the weight in row " +
-                            std::to_string(index / cols) + ", column " +
-                            std::to_string(index % cols);
+                            std::to_string((first + index) / cols) +
+                            ", column " + std::to_string(index % cols);
   if (Magnitude(weights[index]) >= kInfinite) {
-    return Fault{place + " is " + std::to_string(weights[index]), index};
+    return Fault{place + " is " + std::to_string(weights[index]),
+                 first + index};
   }
   return Fault{place +
                    " has another magnitude than those before it, and no blocks "
                    "of columns explain that",
-               index};
+               first + index};
 }
 
 }  // namespace
 
+BlockSizes::BlockSizes(std::size_t cols) : sizes_{cols} {
+  for (std::size_t blocks = 2; blocks <= cols / kSmallestBlock; ++blocks) {
+    if (cols % blocks == 0 && cols / blocks % 4 == 0) {
+      sizes_.push_back(cols / blocks);
+    }
+  }
+}
+
+bool BlockSizes::Separate(std::size_t a, std::size_t b) {
+  std::erase_if(sizes_, [&](std::size_t size) { return a / size == b / size; });
+  return !sizes_.empty();
+}
+
 bool LooksTernary(std::span<const float> row) {
   BlockSizes sizes(row.size());
   return !FindFault(row, sizes).has_value();
+}
+
+FloatUnpacker::FloatUnpacker(std::size_t rows, std::size_t cols,
+                             TernaryMatrix& matrix)
+    : matrix_(matrix), sizes_(cols) {
+  matrix_ = {
+      .rows = rows,
+      .cols = cols,
+      .codes = std::vector<std::uint8_t>(rows * TernaryMatrix::RowBytes(cols)),
+      .group = ScaleGroup::kBlock,
+      .scales = {}};
+}
+
+MaybeFault FloatUnpacker::TakeCodes(std::span<const float> weights) {
+  const std::size_t cols = matrix_.cols;
+  const std::size_t row_bytes = TernaryMatrix::RowBytes(cols);
+  for (std::size_t r = 0; r < weights.size() / cols; ++r) {
+    const std::span<const float> row = weights.subspan(r * cols, cols);
+    const std::optional<std::size_t> column = FindFault(row, sizes_);
+    if (column.has_value()) {
+      return NotTernary(weights, (coded_ - r) * cols, cols, r * cols + *column);
+    }
+    FillCodes(row, matrix_.codes.data() + coded_ * row_bytes);
+    ++coded_;
+  }
+  return {};
+}
+
+void FloatUnpacker::TakeScales(std::span<const float> weights) {
+  if (scaled_ == 0) {
+    matrix_.block = sizes_.largest();
+    matrix_.scales.resize(matrix_.rows * (matrix_.cols / matrix_.block));
+  }
+  // The block divides cols, so that blocks follow each other over row ends.
+  for (std::size_t at = 0; at < weights.size(); at += matrix_.block) {
+    matrix_.scales[scaled_] = FindScale(weights.subspan(at, matrix_.block));
+    ++scaled_;
+  }
+  if (scaled_ == matrix_.scales.size()) WidenScales(matrix_);
 }
 
 MaybeFault UnpackFloats(std::span<const float> weights, std::size_t rows,
@@ -146,29 +172,9 @@ MaybeFault UnpackFloats(std::span<const float> weights, std::size_t rows,
           CheckSize(weights.size_bytes(), rows * cols * sizeof(float))) {
     return fault;
   }
-  const std::size_t row_bytes = TernaryMatrix::RowBytes(cols);
-  matrix = {.rows = rows,
-            .cols = cols,
-            .codes = std::vector<std::uint8_t>(rows * row_bytes),
-            .scales = {}};
-  BlockSizes sizes(cols);
-  for (std::size_t r = 0; r < rows; ++r) {
-    const std::span<const float> row = weights.subspan(r * cols, cols);
-    const std::optional<std::size_t> column = FindFault(row, sizes);
-    if (column.has_value()) {
-      return NotTernary(weights, cols, r * cols + *column);
-    }
-    FillCodes(row, matrix.codes.data() + r * row_bytes);
-  }
-  matrix.group = ScaleGroup::kBlock;
-  matrix.block = sizes.largest();
-  // The block divides cols, so that blocks follow each other over row ends.
-  matrix.scales.resize(weights.size() / matrix.block);
-  for (std::size_t b = 0; b < matrix.scales.size(); ++b) {
-    matrix.scales[b] =
-        FindScale(weights.subspan(b * matrix.block, matrix.block));
-  }
-  WidenScales(matrix);
+  FloatUnpacker unpacker(rows, cols, matrix);
+  if (auto fault = unpacker.TakeCodes(weights)) return fault;
+  unpacker.TakeScales(weights);
   return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "packing/fault.h"
 #include "packing/ternary_matrix.h"
@@ -26,6 +27,41 @@ bool LooksTernary(std::span<const float> row);
 // weight, in floats.
 MaybeFault UnpackFloats(std::span<const float> weights, std::size_t rows,
                         std::size_t cols, TernaryMatrix& matrix);
+
+// The sizes of a block of columns that still explain everything seen.  Two
+// neighbours among the non-zero weights of a row, at columns a < b, that differ
+// in magnitude leave only the sizes with a and b in different blocks.  Looking
+// at neighbours is enough, and there are few such pairs in a ternary matrix, so
+// that it is read once, whatever its blocks.
+class BlockSizes {
+ public:
+  explicit BlockSizes(std::size_t cols);
+
+  // False if no size is left.
+  bool Separate(std::size_t a, std::size_t b);
+  [[nodiscard]] std::size_t largest() const { return sizes_.front(); }
+
+ private:
+  std::vector<std::size_t> sizes_;  // descending
+};
+
+// UnpackFloats for a matrix that is never in memory as a whole: all weights go
+// once through TakeCodes and then once through TakeScales, in pieces of whole
+// rows in their order.
+class FloatUnpacker {
+ public:
+  // rows and cols not 0
+  FloatUnpacker(std::size_t rows, std::size_t cols, TernaryMatrix& matrix);
+
+  MaybeFault TakeCodes(std::span<const float> weights);
+  void TakeScales(std::span<const float> weights);
+
+ private:
+  TernaryMatrix& matrix_;
+  BlockSizes sizes_;
+  std::size_t coded_ = 0;   // rows
+  std::size_t scaled_ = 0;  // groups
+};
 
 }  // namespace tern::packing
 

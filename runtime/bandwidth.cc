@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <unistd.h>
@@ -10,6 +8,7 @@
 #include "runtime/aligned_buffer.h"
 #include "runtime/memory.h"
 #include "runtime/parallel.h"
+#include "runtime/read_memory.h"
 
 namespace tern {
 namespace {
@@ -18,36 +17,7 @@ namespace {
 // most an eighth of the buffer, and makes the figure, if anything, too high.
 constexpr std::size_t kTimesCache = 8;
 constexpr std::size_t kLeast = std::size_t{128} << 20U;
-// What a thread reads at a time, from start to end.  The fastest of what was
-// tried (Zen 4, 2 threads, each 15 times in turn): chunks of 8 MiB 50 GB/s, of
-// 256 KiB 44, of 64 KiB 37, halves of the buffer 40 to 46.  Several streams a
-// thread and software prefetching only made it slower (one stream 30 GB/s, two
-// 23, four 17; prefetching 27), and 16-byte loads are as fast as 64-byte ones.
-constexpr std::size_t kChunk = std::size_t{8} << 20U;
-constexpr std::size_t kChunkWords = kChunk / sizeof(std::uint64_t);
 constexpr int kPasses = 3;
-
-// Bytes that a prefetch runs ahead, where there is one: on a Xeon, whose own
-// prefetchers do less, one thread reads 8.5 GB/s without and decodes at 11.4.
-constexpr std::size_t kAhead = 4096;
-
-// Reads all of it.  Sixteen sums, so that no addition waits for another one.
-template <bool kPrefetch>
-std::uint64_t Sum(const std::uint64_t* data, std::size_t bytes) {
-  std::array<std::uint64_t, 16> sums{};
-  const std::size_t count = bytes / sizeof(std::uint64_t);
-  for (std::size_t i = 0; i < count; i += sums.size()) {
-    if constexpr (kPrefetch) {
-      const auto* ahead = reinterpret_cast<const std::uint8_t*>(data + i);
-      __builtin_prefetch(ahead + kAhead);
-      __builtin_prefetch(ahead + kAhead + kCacheLine);
-    }
-    for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += data[i + j];
-  }
-  std::uint64_t total = 0;
-  for (const std::uint64_t sum : sums) total += sum;
-  return total;
-}
 
 std::size_t BufferSize() {
   const auto cache = sysconf(_SC_LEVEL3_CACHE_SIZE);  // 0 or -1: unknown
@@ -55,7 +25,7 @@ std::size_t BufferSize() {
       cache > 0 ? kTimesCache * static_cast<std::uint64_t>(cache) : 0;
   const std::uint64_t size =
       std::max<std::uint64_t>(std::min(wanted, AvailableMemory() / 8), kLeast);
-  return size / kChunk * kChunk;
+  return size / kReadChunk * kReadChunk;
 }
 
 }  // namespace
@@ -70,28 +40,20 @@ class BandwidthProbe::Buffer {
     // Not zeros: pages that were never written may all be one page.  By all
     // threads: a page lies where the thread runs that writes it first.
     Team team(num_threads);
+    constexpr std::size_t kWords = kReadChunk / sizeof(std::uint64_t);
     ParallelForEach(
-        team, words_.bytes() / kChunk, [&](std::size_t chunk, std::size_t) {
-          std::memset(words_.data() + chunk * kChunkWords, 1, kChunk);
+        team, words_.size() / kWords, [&](std::size_t chunk, std::size_t) {
+          std::memset(words_.data() + chunk * kWords, 1, kReadChunk);
         });
   }
 
   // Seconds of one pass.
-  template <bool kPrefetch>
+  template <ReadMode kMode>
   double Read(Team& team) {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point start = Clock::now();
-    std::atomic<std::uint64_t> total = 0;
-    ParallelForEach(
-        team, words_.bytes() / kChunk, [&](std::size_t chunk, std::size_t) {
-          const std::uint64_t* begin = words_.data() + chunk * kChunkWords;
-          total.fetch_add(Sum<kPrefetch>(begin, kChunk),
-                          std::memory_order_relaxed);
-        });
-    const double seconds =
-        std::chrono::duration<double>(Clock::now() - start).count();
-    total_ = total;
-    return seconds;
+    total_ = SumWords<kMode>(words_.data(), words_.size(), team);
+    return std::chrono::duration<double>(Clock::now() - start).count();
   }
 
   [[nodiscard]] std::uint64_t bytes() const { return words_.bytes(); }
@@ -108,10 +70,10 @@ BandwidthProbe::~BandwidthProbe() = default;
 
 double BandwidthProbe::Measure(int num_threads) {
   Team team(num_threads);
-  double best = buffer_->Read<false>(team);
+  double best = buffer_->Read<ReadMode::kPlain>(team);
   for (int pass = 0; pass < kPasses; ++pass) {
-    best =
-        std::min({best, buffer_->Read<true>(team), buffer_->Read<false>(team)});
+    best = std::min({best, buffer_->Read<ReadMode::kFetch>(team),
+                     buffer_->Read<ReadMode::kPlain>(team)});
   }
   return static_cast<double>(buffer_->bytes()) / 1e9 / best;
 }

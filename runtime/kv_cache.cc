@@ -1,5 +1,7 @@
 #include "runtime/kv_cache.h"
 
+#include <algorithm>
+
 namespace tern {
 namespace {
 
@@ -49,6 +51,28 @@ void KvCache::Store(std::size_t layer, std::size_t kv_head,
 kernels::HeadCache KvCache::Head(std::size_t layer, std::size_t kv_head) const {
   return {type_, head_dim_, blocks_.data() + First(layer, kv_head),
           block_stride_};
+}
+
+std::span<std::uint8_t> KvCache::Group(std::size_t group) {
+  return {blocks_.data() + group * block_stride_, block_stride_};
+}
+
+std::vector<std::uint8_t> KvCache::GroupUpTo(std::size_t positions) const {
+  const std::size_t group = (positions - 1) / kernels::kBlockPositions;
+  const std::uint8_t* from = blocks_.data() + group * block_stride_;
+  std::vector<std::uint8_t> copy(from, from + block_stride_);
+  for (std::size_t at = 0; at < copy.size(); at += block_bytes_) {
+    kernels::ClearFrom(type_, head_dim_,
+                       positions - group * kernels::kBlockPositions,
+                       copy.data() + at);
+  }
+  return copy;
+}
+
+void KvCache::CopyFrom(const KvCache& other, std::size_t positions) {
+  const std::size_t groups =
+      (positions + kernels::kBlockPositions - 1) / kernels::kBlockPositions;
+  std::copy_n(other.blocks_.data(), groups * block_stride_, blocks_.data());
 }
 
 }  // namespace tern

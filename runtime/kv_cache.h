@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include <tern/model.h>
 #include <tern/session.h>
@@ -35,6 +37,17 @@ class KvCache {
                                         std::size_t kv_head) const;
   // True if something that could not be held was stored since the last call.
   [[nodiscard]] bool TakeUnfit() { return unfit_.exchange(false); }
+
+  // The blocks of all layers and heads for the 64 positions from 64 * `group`
+  // on; what was never stored in them is undefined.
+  [[nodiscard]] std::span<std::uint8_t> Group(std::size_t group);
+  // A copy of the group in which the last of `positions` lies, with zeros where
+  // the positions after it have their place.
+  [[nodiscard]] std::vector<std::uint8_t> GroupUpTo(
+      std::size_t positions) const;
+  // Makes the first `positions` those of another cache of the same model and
+  // type; both have room for them.
+  void CopyFrom(const KvCache& other, std::size_t positions);
 
  private:
   // Byte of the first block of a layer's head.

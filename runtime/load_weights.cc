@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -110,9 +111,13 @@ DenseMatrix LoadDense(const LinearSource& source, WeightBytes place) {
     ReadConverted(source, form, matrix);
     return matrix;
   }
-  const std::span<std::uint8_t> bytes(matrix.data.data(), matrix.data.size());
-  checkpoint::ReadDense(source, bytes);
-  if (AllZero(bytes)) ThrowHole(source.weight);
+  if (matrix.data.is_mapped()) {
+    files::RequireFinite(source.weight, 0, matrix.data.bytes());
+  } else {
+    checkpoint::ReadDense(source, 0, source.rows,
+                          {matrix.data.data(), matrix.data.size()});
+  }
+  if (AllZero(matrix.data.bytes())) ThrowHole(source.weight);
   return matrix;
 }
 
@@ -126,7 +131,26 @@ std::vector<float> LoadNorm(const StoredTensor& tensor) {
   return weight;
 }
 
+TernaryWeights LoadTiles(const LinearSource& source, WeightBytes place) {
+  packing::T2Scales scales = checkpoint::ReadMultipliers(source);
+  TernaryWeights weights;
+  weights.tiles = std::move(place);
+  if (weights.tiles.is_mapped()) {
+    checkpoint::CheckTiles(source, scales, weights.tiles.bytes());
+  } else {
+    checkpoint::ReadTiles(source, scales,
+                          {weights.tiles.data(), weights.tiles.size()});
+  }
+  weights.group = scales.group;
+  weights.block = scales.block;
+  weights.scales = std::move(scales.scales);
+  return weights;
+}
+
 TernaryWeights LoadTernary(const LinearSource& source, WeightBytes place) {
+  if (source.weight.type == StoredType::kT2) {
+    return LoadTiles(source, std::move(place));
+  }
   packing::TernaryMatrix matrix = checkpoint::ReadLinear(source);
   TernaryWeights weights;
   weights.tiles = std::move(place);
@@ -183,6 +207,7 @@ std::vector<LinearJob> LinearJobs(const Checkpoint& from, Weights& to) {
 // What a thread needs beside the result while it loads one matrix: the stored
 // bytes and codes, or floats to be ternarised and codes.
 std::uint64_t LoadingBytes(const LinearSource& source) {
+  if (source.weight.type == StoredType::kT2) return 0;
   if (source.kind != LinearKind::kDense) {
     return checkpoint::ReadLinearBytes(source);
   }
@@ -196,20 +221,59 @@ std::uint64_t LinearBytes(const LinearSource& source) {
              : packing::TilesBytes(source.rows, source.cols);
 }
 
-// Memory for all jobs: one block for the layers, and each its own for embedding
-// and head, because MakeHead may give one of them up.
+// True if the kernels can read the bytes where they lie in the file.
+bool IsMappable(const LinearSource& source) {
+  const std::uint64_t offset = source.weight.offset;
+  if (source.kind != LinearKind::kDense) {
+    return source.weight.type == StoredType::kT2 && offset % kCacheLine == 0;
+  }
+  return FormOf(source.weight).convert == nullptr &&
+         source.interleaved_heads == 0 && offset % sizeof(float) == 0;
+}
+
+// Gives the jobs that need no memory of their own their places.
+void MapFiles(const Checkpoint& from, std::vector<LinearJob>& jobs,
+              Weights& to) {
+  std::map<const files::InputFile*, std::size_t> known;  // in to.files
+  for (LinearJob& job : jobs) {
+    if (!IsMappable(*job.source)) continue;
+    const StoredTensor& tensor = job.source->weight;
+    const auto [entry, is_new] =
+        known.emplace(tensor.file.get(), to.files.size());
+    if (is_new) to.files.emplace_back(*tensor.file);
+    job.place = WeightBytes::Mapped(
+        to.files[entry->second].bytes().subspan(tensor.offset, tensor.bytes));
+  }
+  if (!to.files.empty()) return;
+  throw Error(ErrorCode::kUnsupported,
+              from.path.string() +
+                  ": nothing can be mapped, because its weights (" +
+                  from.layers.front().q.weight.type_name +
+                  ") are brought into another form; pack it as t2, or load it "
+                  "without mapping");
+}
+
+std::uint64_t MappedBytes(const Linear& linear) {
+  const WeightBytes& bytes =
+      linear.is_ternary ? linear.ternary.tiles : linear.dense.data;
+  return bytes.is_mapped() ? bytes.size() : 0;
+}
+
+// Memory for all jobs that are not mapped: one block for the layers, and each
+// its own for embedding and head, because MakeHead may give one of them up.
 void Reserve(std::vector<LinearJob>& jobs, Weights& to) {
   const auto is_shared = [&](const LinearJob& job) {
     return job.target != &to.embedding && job.target != &to.head;
   };
   std::size_t size = 0;
   for (const LinearJob& job : jobs) {
-    if (is_shared(job)) {
+    if (is_shared(job) && !job.place.is_mapped()) {
       size += WeightArena::PieceBytes(LinearBytes(*job.source));
     }
   }
   to.arena = WeightArena(size);
   for (LinearJob& job : jobs) {
+    if (job.place.is_mapped()) continue;
     const std::size_t bytes = LinearBytes(*job.source);
     job.place = is_shared(job) ? to.arena.Take(bytes) : WeightBytes(bytes);
   }
@@ -274,6 +338,15 @@ std::uint64_t DenseBytes(const LinearSource& source) {
          kernels::DenseRowBytes(FormOf(source.weight).type, source.cols);
 }
 
+void CheckLinear(const LinearSource& source) {
+  const std::uint64_t bytes = LinearBytes(source);
+  RequireMemory(bytes + LoadingBytes(source), source.weight.Place(),
+                "free some memory");
+  (void)LoadLinear(source, WeightBytes(bytes));
+}
+
+void CheckNorm(const StoredTensor& tensor) { (void)LoadNorm(tensor); }
+
 std::unique_ptr<const Weights> LoadWeights(const Checkpoint& from,
                                            const LoadOptions& options) {
   auto to = std::make_unique<Weights>();
@@ -283,7 +356,9 @@ std::unique_ptr<const Weights> LoadWeights(const Checkpoint& from,
   const HeadForm head_form = FormOfHead(head, options.head);
   std::uint64_t bytes = HeadFormBytes(head_form, head.rows, head.cols);
   std::uint64_t loading = 0;
+  if (options.map) MapFiles(from, jobs, *to);
   for (const LinearJob& job : jobs) {
+    if (job.place.is_mapped()) continue;
     bytes += LinearBytes(*job.source);
     loading = std::max(loading, LoadingBytes(*job.source));
   }
@@ -297,6 +372,10 @@ std::unique_ptr<const Weights> LoadWeights(const Checkpoint& from,
   Team team(num_threads);
   LoadLinears(jobs, options, team);
   MakeHead(head_form, *to, team);
+  // Only now: the head may have been given up for another form of it.
+  for (const LinearJob& job : jobs) {
+    to->mapped_bytes += MappedBytes(*job.target);
+  }
   return to;
 }
 

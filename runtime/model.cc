@@ -1,12 +1,17 @@
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
 #include <tern/error.h>
 #include <tern/model.h>
 
+#include "runtime/check_checksums.h"
 #include "runtime/checkpoint/checkpoint.h"
+#include "runtime/fingerprint.h"
+#include "runtime/load_tokenizer.h"
 #include "runtime/load_weights.h"
+#include "runtime/out_of_memory.h"
 #include "runtime/weights.h"
 #include "ternary_kernels/targets.h"
 
@@ -74,9 +79,17 @@ std::string WeightsPhrase(const Linear& linear, InputType input_type) {
 }
 
 // Virtual machines can say that the CPU has instructions which compute wrongly
-// or not as promised: takes the best target that gives right sums (7 ms).
+// or not as promised: takes the best target that gives right sums.  Tested once
+// for each target in use (7 ms).
 void UseWorkingTarget() {
-  if (kernels::SelfTest()) return;
+  static std::mutex mutex;
+  static std::string tested;
+  const std::lock_guard lock(mutex);
+  if (kernels::ActiveTarget() == tested) return;
+  if (kernels::SelfTest()) {
+    tested = kernels::ActiveTarget();
+    return;
+  }
   const std::string wrong = kernels::ActiveTarget();
   for (const std::string& name : kernels::SupportedTargets()) {
     if (kernels::ForceTarget(name) && kernels::SelfTest()) return;
@@ -87,6 +100,13 @@ void UseWorkingTarget() {
                   "are those of all others; the machine cannot be trusted");
 }
 
+// What may go well the next time is no property of the model, and must not turn
+// it into one without a tokenizer.
+bool MayPass(const Error& error) {
+  return error.code() == ErrorCode::kIo ||
+         error.code() == ErrorCode::kOutOfMemory;
+}
+
 }  // namespace
 
 Model::Model() = default;
@@ -94,29 +114,25 @@ Model::~Model() = default;
 
 std::shared_ptr<const Model> Model::Load(const std::filesystem::path& path,
                                          const LoadOptions& options) {
-  UseWorkingTarget();
-  const Checkpoint from = checkpoint::Open(
-      path,
-      {.input_type = options.input_type, .i2s_layout = options.i2s_layout});
-  std::shared_ptr<Model> model(new Model());
-  model->config_ = from.config;
-  model->format_ = from.format;
-  try {
-    auto tokenizer = std::make_unique<Tokenizer>(Tokenizer::Load(path));
-    if (tokenizer->vocab_size() > from.config.vocab_size) {
-      throw Error(ErrorCode::kMalformed,
-                  path.string() + ": the tokenizer has " +
-                      std::to_string(tokenizer->vocab_size()) +
-                      " tokens, the model only " +
-                      std::to_string(from.config.vocab_size) +
-                      "; they do not belong together");
+  return NamingOutOfMemory(path, [&]() -> std::shared_ptr<const Model> {
+    UseWorkingTarget();
+    if (options.verify) RequireChecksums(path, options.num_threads);
+    const Checkpoint from = checkpoint::Open(
+        path,
+        {.input_type = options.input_type, .i2s_layout = options.i2s_layout});
+    std::shared_ptr<Model> model(new Model());
+    model->config_ = from.config;
+    model->format_ = from.format;
+    try {
+      model->tokenizer_ = std::make_unique<const Tokenizer>(
+          LoadTokenizer(path, from.config.vocab_size));
+    } catch (const Error& error) {
+      if (MayPass(error)) throw;
+      model->tokenizer_error_ = error;
     }
-    model->tokenizer_ = std::move(tokenizer);
-  } catch (const Error& error) {
-    model->tokenizer_error_ = error;
-  }
-  model->weights_ = LoadWeights(from, options);
-  return model;
+    model->weights_ = LoadWeights(from, options);
+    return model;
+  });
 }
 
 std::shared_ptr<const Model> Model::FromWeights(
@@ -145,6 +161,8 @@ std::uint64_t Model::weights_bytes() const {
   return bytes;
 }
 
+std::uint64_t Model::mapped_bytes() const { return weights_->mapped_bytes; }
+
 std::uint64_t Model::bytes_per_token() const {
   const Linear& embedding = weights_->embedding;
   return LayerBytes(*weights_) + head_bytes_per_token() +
@@ -160,6 +178,17 @@ std::uint64_t Model::head_bytes_per_token() const {
 }
 
 std::uint64_t Model::layers_bytes() const { return LayerBytes(*weights_); }
+
+std::uint64_t Model::fingerprint() const {
+  // Two threads at once do the work twice, and find the same.  (No call_once: a
+  // child whose parent was in it at fork() would wait for ever.)
+  std::uint64_t value = fingerprint_.load(std::memory_order_relaxed);
+  if (value == 0) {
+    value = Fingerprint(config_, *weights_);
+    fingerprint_.store(value, std::memory_order_relaxed);
+  }
+  return value;
+}
 
 std::string Model::linear_type() const {
   return TypePhrase(weights_->layers.front().q);
@@ -177,6 +206,10 @@ std::string Model::Describe() const {
           (config_.tied_head ? " tied head" : " head");
   if (weights_->int8_head.rows != 0) text += " as q8";
   if (weights_->screen.rows != 0) text += ", screened";
+  if (mapped_bytes() != 0) {
+    text += "; " + std::to_string(100 * mapped_bytes() / weights_bytes()) +
+            " % mapped";
+  }
   text += has_tokenizer() ? "; " + tokenizer_->description() : "; no tokenizer";
   return text;
 }

@@ -24,6 +24,18 @@ auto NamingOutOfMemory(const std::filesystem::path& path, const Read& read) {
   }
 }
 
+// The same for work on what a session has in memory.
+template <class Work>
+auto NamingSession(const Work& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::kOutOfMemory,
+                "session: there is not enough memory; use a shorter context, "
+                "or free some memory");
+  }
+}
+
 }  // namespace tern
 
 #endif  // TERN_RUNTIME_OUT_OF_MEMORY_H_

@@ -1,5 +1,6 @@
 // Any checkpoint -> one GGUF file: the plan (pack_plan.h), then tensor by
-// tensor, with one matrix in memory at a time.
+// tensor, with the codes of one matrix in memory at a time.  (The other way,
+// to Hugging Face, is pack_hf.h.)
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include "packing/i2_s.h"
 #include "packing/q2_0.h"
 #include "packing/q8_0.h"
+#include "packing/t2.h"
 #include "packing/tq1_0.h"
 #include "packing/tq2_0.h"
 #include "runtime/checkpoint/checkpoint.h"
@@ -26,6 +28,8 @@
 #include "runtime/files/input_file.h"
 #include "runtime/memory.h"
 #include "runtime/out_of_memory.h"
+#include "runtime/pack_extras.h"
+#include "runtime/pack_hf.h"
 #include "runtime/pack_plan.h"
 #include "runtime/tokenizer/gguf_metadata.h"
 #include "runtime/tokenizer/tokenizer_impl.h"
@@ -35,14 +39,28 @@ namespace {
 
 namespace fs = std::filesystem;
 using checkpoint::Checkpoint;
+using checkpoint::LinearSource;
 using files::GgufMetadata;
 using files::GgufWriter;
 using files::StoredTensor;
 using files::StoredType;
+using files::TensorWriter;
 
 // Floats converted, or bytes copied, in one piece: 4 MiB of float32.
 constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
 constexpr const char* kMemoryAdvice = "free some memory";
+
+bool IsGgufFile(const fs::path& path) {
+  std::error_code ignored;
+  return !fs::is_directory(path, ignored) && files::IsGguf(path);
+}
+
+// The model's, or the one that holds the file.
+fs::path DirectoryOf(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) return path;
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
 
 // --- what may be written where ---
 
@@ -50,7 +68,10 @@ constexpr const char* kMemoryAdvice = "free some memory";
 void RefuseOwnSource(const Checkpoint& source, const fs::path& destination) {
   for (const fs::path& path : source.files) {
     std::error_code ignored;  // no such destination: not the same
-    if (fs::equivalent(path, destination, ignored)) {
+    const bool is_inside =
+        fs::is_directory(destination, ignored) &&
+        fs::equivalent(DirectoryOf(path), destination, ignored);
+    if (is_inside || fs::equivalent(path, destination, ignored)) {
       throw Error(ErrorCode::kInvalidArgument,
                   destination.string() +
                       ": is part of the model that would be read; choose "
@@ -62,30 +83,38 @@ void RefuseOwnSource(const Checkpoint& source, const fs::path& destination) {
 // --- the tokenizer ---
 
 GgufMetadata HuggingFaceTokenizer(const fs::path& directory,
+                                  const PackExtras& extras,
                                   std::size_t vocab_size) {
   const auto spec = tokenizer::ReadSpecForGguf(directory);
   if (!spec.has_value()) return {};
   // What contradicts itself must not be written: no one could read it.
   const Tokenizer::Impl check(*spec);
-  return tokenizer::TokenizerMetadata(
+  GgufMetadata metadata = tokenizer::TokenizerMetadata(
       *spec, tokenizer::ReadChatTemplates(directory), vocab_size);
+  for (const auto& entry : extras.gguf) {
+    const bool is_there =
+        std::any_of(metadata.begin(), metadata.end(),
+                    [&](const auto& own) { return own.first == entry.first; });
+    if (entry.first.starts_with("tokenizer.") && !is_there) {
+      metadata.push_back(entry);
+    }
+  }
+  return metadata;
 }
 
 // A GGUF file's own keys as they are; otherwise those of the tokenizer beside
 // the model, if there is one.
-GgufMetadata SourceTokenizer(const Checkpoint& source) {
-  std::error_code ignored;
-  const bool is_directory = fs::is_directory(source.path, ignored);
-  if (!is_directory && files::IsGguf(source.path)) {
+GgufMetadata SourceTokenizer(const Checkpoint& source,
+                             const PackExtras& extras) {
+  if (IsGgufFile(source.path)) {
     GgufMetadata metadata;
     for (auto& [key, value] : files::ReadGguf(source.path).metadata) {
       if (key.starts_with("tokenizer.")) metadata.emplace_back(key, value);
     }
     return metadata;
   }
-  return HuggingFaceTokenizer(
-      is_directory ? source.path : source.path.parent_path(),
-      source.config.vocab_size);
+  return HuggingFaceTokenizer(DirectoryOf(source.path), extras,
+                              source.config.vocab_size);
 }
 
 // --- the data ---
@@ -141,13 +170,13 @@ std::size_t SourceRow(const PlannedTensor& planned, std::size_t row) {
   return row - dim + dim % 2 * (head_dim / 2) + dim / 2;
 }
 
-// Rows of `row_size` elements, as they are written.
+// Rows of `row_size` elements, those of whole heads, as they are written.
 template <class T>
-std::vector<T> OrderRows(const PlannedTensor& planned, std::size_t row_size,
-                         std::vector<T> data) {
+std::vector<T> OrderRows(const PlannedTensor& planned, std::size_t rows,
+                         std::size_t row_size, std::vector<T> data) {
   if (planned.interleaved_heads == 0) return data;
   std::vector<T> ordered(data.size());
-  for (std::size_t row = 0; row < planned.target.shape[0]; ++row) {
+  for (std::size_t row = 0; row < rows; ++row) {
     std::copy_n(data.begin() + static_cast<std::ptrdiff_t>(
                                    SourceRow(planned, row) * row_size),
                 row_size,
@@ -156,7 +185,7 @@ std::vector<T> OrderRows(const PlannedTensor& planned, std::size_t row_size,
   return ordered;
 }
 
-void WriteFloats(const PlannedTensor& planned, GgufWriter& writer) {
+void WriteFloats(const PlannedTensor& planned, TensorWriter& writer) {
   const StoredTensor& source = *planned.source;
   const std::uint64_t cols = source.shape.back();
   RequireMemory(2 * sizeof(float) * std::max(cols, kPiece), source.Place(),
@@ -175,7 +204,7 @@ void WriteFloats(const PlannedTensor& planned, GgufWriter& writer) {
   });
 }
 
-void Copy(const PlannedTensor& planned, GgufWriter& writer) {
+void Copy(const PlannedTensor& planned, TensorWriter& writer) {
   const StoredTensor& source = *planned.source;
   const std::uint64_t row_bytes =
       source.bytes / (source.ElementCount() / source.shape.back());
@@ -188,26 +217,34 @@ void Copy(const PlannedTensor& planned, GgufWriter& writer) {
   });
 }
 
-// Dense rows in rotary order, all at once.
-void CopyRows(const PlannedTensor& planned, GgufWriter& writer) {
-  RequireMemory(3 * planned.source->bytes, planned.source->Place(),
-                kMemoryAdvice);
-  std::vector<std::uint8_t> bytes(planned.source->bytes);
-  checkpoint::ReadDense(*planned.linear, bytes);
-  const std::size_t row_bytes = bytes.size() / planned.target.shape[0];
-  writer.Write(OrderRows(planned, row_bytes, std::move(bytes)));
+// Dense rows in rotary order, a head at a time.
+void CopyRows(const PlannedTensor& planned, TensorWriter& writer) {
+  const LinearSource& linear = *planned.linear;
+  const std::size_t head_dim = linear.rows / planned.interleaved_heads;
+  const std::size_t row_bytes = planned.source->bytes / linear.rows;
+  std::vector<std::uint8_t> bytes(head_dim * row_bytes);
+  RequireMemory(3 * bytes.size(), planned.source->Place(), kMemoryAdvice);
+  for (std::size_t row = 0; row < linear.rows; row += head_dim) {
+    checkpoint::ReadDense(linear, row, row + head_dim, bytes);
+    writer.Write(OrderRows(planned, head_dim, row_bytes, bytes));
+  }
 }
 
 // The codes of an embedding or a head that stay as they are stored.
-void CopyCodes(const PlannedTensor& planned, GgufWriter& writer) {
-  RequireMemory(planned.source->bytes, planned.source->Place(), kMemoryAdvice);
-  writer.Write(planned.source->ReadAll());
+void CopyCodes(const PlannedTensor& planned, TensorWriter& writer) {
+  const StoredTensor& source = *planned.source;
+  for (std::uint64_t at = 0; at < source.bytes; at += kPiece) {
+    writer.Write(source.file->Read(source.offset + at,
+                                   std::min(kPiece, source.bytes - at)));
+  }
 }
 
 packing::MaybeFault PackMatrix(const packing::TernaryMatrix& matrix,
                                StoredType type,
                                std::vector<std::uint8_t>& bytes) {
   switch (type) {
+    case StoredType::kT2:
+      return packing::PackT2(matrix, bytes);
     case StoredType::kI2S:
       return packing::PackI2S(matrix, bytes);
     case StoredType::kTq1_0:
@@ -219,45 +256,71 @@ packing::MaybeFault PackMatrix(const packing::TernaryMatrix& matrix,
   }
 }
 
-// Which type might hold what `type` cannot: I2_S has one float32 scale, Q2_0 an
-// f16 one for every 64 columns.
+bool HasF16Scales(StoredType type) {
+  return type == StoredType::kTq1_0 || type == StoredType::kTq2_0 ||
+         type == StoredType::kQ2_0;
+}
+
+// Which type might hold what `type` cannot: T2 holds everything, I2_S has one
+// float32 scale, Q2_0 an f16 one for every 64 columns.
 std::string AdviceFor(const packing::TernaryMatrix& matrix, StoredType type) {
   constexpr std::size_t kI2SBlock = 128;
   constexpr std::size_t kQ2Block = 64;
+  if (type == StoredType::kT2) return "keep the model in its present form";
   if (type == StoredType::kI2S && matrix.cols % kQ2Block == 0) {
-    return "write Q2_0 instead";
+    return "write T2 or Q2_0 instead";
   }
   if (type != StoredType::kI2S && matrix.cols % kI2SBlock == 0 &&
       matrix.group == packing::ScaleGroup::kMatrix) {
-    return "write I2_S instead";
+    return "write T2 or I2_S instead";
   }
-  return "keep the model in its present form";
+  return "write T2 instead";
 }
 
-void WriteTernary(const PlannedTensor& planned, GgufWriter& writer) {
+// The nearest float that f16 holds, for scales that are to be rounded; true if
+// one was.  One that would become 0 or infinite stays, to be refused.
+bool RoundScales(packing::TernaryMatrix& matrix) {
+  bool rounded = false;
+  for (float& scale : matrix.scales) {
+    const float nearest = packing::F16ToF32(packing::F32ToF16(scale));
+    if (nearest == scale || nearest == 0 || std::isinf(nearest)) continue;
+    scale = nearest;
+    rounded = true;
+  }
+  return rounded;
+}
+
+void WriteTernary(const PlannedTensor& planned, const PackOptions& options,
+                  TensorWriter& writer, PackReport& report) {
   RequireMemory(
       checkpoint::ReadLinearBytes(*planned.linear) + planned.target.Bytes(),
       planned.source->Place(), kMemoryAdvice);
   packing::TernaryMatrix matrix = checkpoint::ReadLinear(*planned.linear);
-  matrix.codes =
-      OrderRows(planned, packing::TernaryMatrix::RowBytes(matrix.cols),
-                std::move(matrix.codes));
+  matrix.codes = OrderRows(planned, matrix.rows,
+                           packing::TernaryMatrix::RowBytes(matrix.cols),
+                           std::move(matrix.codes));
   if (matrix.group != packing::ScaleGroup::kMatrix) {
     const std::size_t row_scales = matrix.scales.size() / matrix.rows;
-    matrix.scales = OrderRows(planned, row_scales, std::move(matrix.scales));
+    matrix.scales =
+        OrderRows(planned, matrix.rows, row_scales, std::move(matrix.scales));
+  }
+  const StoredType type = planned.target.type;
+  if (options.round_scales && HasF16Scales(type) && RoundScales(matrix)) {
+    ++report.rounded;
   }
   std::vector<std::uint8_t> bytes;
-  if (const auto fault = PackMatrix(matrix, planned.target.type, bytes)) {
-    RefuseTensor(*planned.source, fault->what,
-                 AdviceFor(matrix, planned.target.type));
+  if (const auto fault = PackMatrix(matrix, type, bytes)) {
+    RefuseTensor(*planned.source, fault->what, AdviceFor(matrix, type));
   }
   writer.Write(bytes);
+  if (planned.multipliers) writer.Write(ToF32(matrix.scales));
 }
 
-void Write(const PlannedTensor& planned, GgufWriter& writer) {
+void Write(const PlannedTensor& planned, const PackOptions& options,
+           TensorWriter& writer, PackReport& report) {
   switch (planned.how) {
     case PlannedTensor::How::kTernary:
-      return WriteTernary(planned, writer);
+      return WriteTernary(planned, options, writer, report);
     case PlannedTensor::How::kFloats:
       return WriteFloats(planned, writer);
     case PlannedTensor::How::kValues:
@@ -274,18 +337,56 @@ void Write(const PlannedTensor& planned, GgufWriter& writer) {
   }
 }
 
-void WriteAll(const std::vector<PlannedTensor>& plan,
-              const PackOptions& options, GgufWriter& writer) {
-  std::uint64_t total = 0;
-  for (const PlannedTensor& planned : plan) total += planned.target.Bytes();
-  std::uint64_t done = 0;
-  for (const PlannedTensor& planned : plan) {
-    Write(planned, writer);
-    done += planned.target.Bytes();
-    if (options.progress) {
-      options.progress(static_cast<double>(done) / static_cast<double>(total));
-    }
+// Passes bytes on and tells how far it is.
+class CountingWriter : public TensorWriter {
+ public:
+  CountingWriter(TensorWriter& to, std::uint64_t total,
+                 const PackOptions& options)
+      : to_(to), total_(total), options_(options) {}
+  void Write(std::span<const std::uint8_t> piece) override {
+    to_.Write(piece);
+    done_ += piece.size();
+    if (!options_.progress) return;
+    options_.progress(static_cast<double>(done_) / static_cast<double>(total_));
   }
+
+ private:
+  TensorWriter& to_;
+  std::uint64_t total_;
+  std::uint64_t done_ = 0;
+  const PackOptions& options_;
+};
+
+PackReport PackGguf(const Checkpoint& from, const fs::path& destination,
+                    const PackOptions& options) {
+  const PackExtras extras = ReadExtras(from);
+  const std::vector<PlannedTensor> plan = PlanTensors(from, extras, options);
+  GgufMetadata metadata = PlanMetadata(from, extras, options);
+  for (auto& entry : SourceTokenizer(from, extras)) {
+    metadata.push_back(std::move(entry));
+  }
+  std::vector<files::GgufTensor> tensors;
+  tensors.reserve(plan.size());
+  std::uint64_t total = 0;
+  for (const PlannedTensor& planned : plan) {
+    tensors.push_back(planned.target);
+    if (planned.multipliers) tensors.push_back(*planned.multipliers);
+  }
+  for (const files::GgufTensor& tensor : tensors) {
+    total += tensor.Bytes();
+  }
+  GgufWriter writer(destination, options.overwrite, std::move(metadata),
+                    std::move(tensors),
+                    options.type == PackedType::kT2 ? files::GgufForm::kT2
+                                                    : files::GgufForm::kPlain);
+  CountingWriter counting(writer, total, options);
+  PackReport report;
+  for (const PlannedTensor& planned : plan) {
+    Write(planned, options, counting, report);
+  }
+  report.bytes = writer.Finish();
+  report.tensors = writer.tensor_count();
+  return report;
 }
 
 PackReport PackModel(const fs::path& source, const fs::path& destination,
@@ -294,18 +395,9 @@ PackReport PackModel(const fs::path& source, const fs::path& destination,
       source,
       {.input_type = options.input_type, .i2s_layout = options.i2s_layout});
   RefuseOwnSource(from, destination);
-  const std::vector<PlannedTensor> plan = PlanTensors(from, options);
-  GgufMetadata metadata = PlanMetadata(from, options);
-  for (auto& entry : SourceTokenizer(from)) {
-    metadata.push_back(std::move(entry));
-  }
-  std::vector<files::GgufTensor> tensors;
-  tensors.reserve(plan.size());
-  for (const PlannedTensor& planned : plan) tensors.push_back(planned.target);
-  GgufWriter writer(destination, options.overwrite, metadata,
-                    std::move(tensors));
-  WriteAll(plan, options, writer);
-  return {.bytes = writer.Finish(), .tensors = plan.size()};
+  return options.type == PackedType::kHuggingFace
+             ? PackHuggingFace(from, destination, options)
+             : PackGguf(from, destination, options);
 }
 
 }  // namespace

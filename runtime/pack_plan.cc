@@ -9,9 +9,11 @@
 #include <tern/error.h>
 
 #include "packing/q8_0.h"
+#include "packing/t2.h"
 #include "runtime/checkpoint/gguf_config.h"
 #include "runtime/checkpoint/tensor_table.h"
 #include "runtime/files/gguf_types.h"
+#include "runtime/memory.h"
 #include "runtime/rope.h"
 
 namespace tern {
@@ -29,6 +31,8 @@ using How = PlannedTensor::How;
 
 StoredType TernaryType(PackedType type) {
   switch (type) {
+    case PackedType::kT2:
+      return StoredType::kT2;
     case PackedType::kI2S:
       return StoredType::kI2S;
     case PackedType::kTQ1_0:
@@ -36,6 +40,7 @@ StoredType TernaryType(PackedType type) {
     case PackedType::kTQ2_0:
       return StoredType::kTq2_0;
     case PackedType::kQ2_0:
+    case PackedType::kHuggingFace:  // pack_hf.h
       break;
   }
   return StoredType::kQ2_0;
@@ -59,12 +64,51 @@ void CheckCols(const LinearSource& linear, PackedType type) {
       others += (others.empty() ? "" : " or ") + std::string(name);
     }
   }
-  RefuseTensor(linear.weight,
-               std::to_string(linear.cols) + " columns, but " +
-                   files::FindGgufType(TernaryType(type)).value().layout.name +
-                   " needs a multiple of " + std::to_string(ColsMultiple(type)),
-               others.empty() ? "keep the model in its present form"
-                              : "write " + others + " instead");
+  RefuseTensor(
+      linear.weight,
+      std::to_string(linear.cols) + " columns, but " +
+          files::FindGgufType(TernaryType(type)).value().layout.name +
+          " needs a multiple of " + std::to_string(ColsMultiple(type)),
+      "write T2" + (others.empty() ? "" : " or " + others) + " instead");
+}
+
+// True if the layer has one multiplier for all of it, as far as its headers
+// tell.
+bool HasOneScale(const LinearSource& linear) {
+  return linear.kind == LinearKind::kMaster ||
+         linear.weight.type == StoredType::kI2S ||
+         linear.weight.type == StoredType::kU8;
+}
+
+// `name` is that of the weights, NAME.weight.
+files::GgufTensor PlanMultipliers(std::string name,
+                                  const LinearSource& linear) {
+  name.replace(name.rfind('.'), std::string::npos, ".scales");
+  if (HasOneScale(linear)) return {std::move(name), StoredType::kF32, {1}};
+  RequireMemory(checkpoint::ReadLinearBytes(linear), linear.weight.Place(),
+                "free some memory");
+  std::vector<std::uint64_t> shape =
+      packing::T2ScaleShape(checkpoint::ReadLinear(linear));
+  if (shape.empty()) {
+    RefuseTensor(linear.weight,
+                 "its scales are for blocks of columns that T2 has not",
+                 "keep the model in its present form");
+  }
+  return {std::move(name), StoredType::kF32, std::move(shape)};
+}
+
+// Codes of a layer, an embedding or a head.
+void PlanCodes(const LinearSource& linear, PackedType type,
+               PlannedTensor& planned) {
+  planned.how = How::kTernary;
+  planned.linear = &linear;
+  planned.target.type = TernaryType(type);
+  if (type == PackedType::kT2) {
+    planned.multipliers = PlanMultipliers(planned.target.name, linear);
+    planned.interleaved_heads = 0;  // T2 has the order of the forward pass
+  } else {
+    CheckCols(linear, type);
+  }
 }
 
 PlannedTensor PlanNorm(std::string name, const StoredTensor& source) {
@@ -74,17 +118,25 @@ PlannedTensor PlanNorm(std::string name, const StoredTensor& source) {
 
 // An embedding or a head.
 PlannedTensor PlanHead(std::string name, const LinearSource& linear,
-                       PackedHead head) {
+                       const PackOptions& options) {
+  const PackedHead head = options.head;
   const StoredTensor& source = linear.weight;
   PlannedTensor planned = {
       .target = {std::move(name), source.type, source.shape},
       .how = How::kCopy,
       .source = &source};
-  if (source.type == StoredType::kI2S && linear.i2s_layout != I2SLayout::kA) {
-    planned.how = How::kTernary;  // written in layout a, as all of the file
-    planned.linear = &linear;
+  if (head == PackedHead::kKeep) {
+    if (source.type == StoredType::kI2S && linear.i2s_layout != I2SLayout::kA) {
+      planned.how = How::kTernary;  // written in layout a, as all of the file
+      planned.linear = &linear;
+    }
+    // T2 is for files of its own.
+    if (checkpoint::IsTernary(source.type) &&
+        (options.type == PackedType::kT2 || source.type == StoredType::kT2)) {
+      PlanCodes(linear, options.type, planned);
+    }
+    return planned;
   }
-  if (head == PackedHead::kKeep) return planned;
   if (checkpoint::IsTernary(source.type)) {
     RefuseTensor(source, "is ternary, and would only grow", "keep it");
   }
@@ -107,16 +159,11 @@ PlannedTensor PlanLinear(std::string name, const LinearSource& linear,
   PlannedTensor planned = {.target = {std::move(name),
                                       linear.weight.type,
                                       {linear.rows, linear.cols}},
+                           .how = How::kCopy,
                            .source = &linear.weight,
                            .linear = &linear,
                            .interleaved_heads = interleaved_heads};
-  if (linear.kind == LinearKind::kDense) {
-    planned.how = How::kCopy;
-    return planned;
-  }
-  CheckCols(linear, type);
-  planned.how = How::kTernary;
-  planned.target.type = TernaryType(type);
+  if (linear.kind != LinearKind::kDense) PlanCodes(linear, type, planned);
   return planned;
 }
 
@@ -181,7 +228,9 @@ std::optional<std::uint64_t> FileType(const Checkpoint& source,
         return 36;
       case PackedType::kTQ2_0:
         return 37;
+      case PackedType::kT2:
       case PackedType::kQ2_0:
+      case PackedType::kHuggingFace:
         return std::nullopt;
     }
   }
@@ -195,25 +244,42 @@ std::optional<std::uint64_t> FileType(const Checkpoint& source,
   }
 }
 
-// The model's own name, or that of its directory or file.
-std::string ModelName(const Checkpoint& source) {
-  if (!source.config.name.empty()) return source.config.name;
-  std::error_code ignored;
-  fs::path path = fs::weakly_canonical(source.path, ignored);
-  if (path.extension() == ".safetensors") path = path.parent_path();
-  return path.extension() == ".gguf" ? path.stem().string()
-                                     : path.filename().string();
+// YaRN, if GGUF's own keys for it say exactly what the model does: they have
+// the factor and the original context, and nothing for the rest that
+// config.json can say.
+struct Yarn {
+  double factor = 1;
+  std::uint64_t original_context = 0;
+};
+std::optional<Yarn> FindYarn(const Checkpoint& source,
+                             const PackExtras& extras) {
+  const ModelConfig& config = source.config;
+  const nlohmann::json& scaling = extras.rope_scaling;
+  const auto type =
+      scaling.is_object() ? scaling.find("rope_type") : scaling.end();
+  if (config.rope_frequencies.empty() || type == scaling.end() ||
+      *type != "yarn") {
+    return std::nullopt;
+  }
+  const Yarn yarn = {
+      .factor = scaling.value("factor", 1.0),
+      .original_context = scaling.value("original_max_position_embeddings",
+                                        std::uint64_t{config.max_context})};
+  std::vector<float> frequencies =
+      RopeFrequencies(config.rope_theta, config.head_dim);
+  const float magnitude = ScaleRopeYarn(
+      {.factor = static_cast<float>(yarn.factor),
+       .original_context = static_cast<float>(yarn.original_context),
+       .magnitude = {}},
+      config.rope_theta, frequencies);
+  const bool same = yarn.factor != 1 && magnitude == config.rope_magnitude &&
+                    frequencies == config.rope_frequencies;
+  return same ? std::optional(yarn) : std::nullopt;
 }
 
 // What GGUF has no keys for.
-void AddTernKeys(const Checkpoint& source, GgufMetadata& metadata) {
+void AddTernKeys(const Checkpoint& source, bool yarn, GgufMetadata& metadata) {
   const ModelConfig& config = source.config;
-  if (config.rope_magnitude != 1) {
-    throw Error(ErrorCode::kUnsupported,
-                source.path.string() +
-                    ": its rotary positions are scaled by YaRN, which tern "
-                    "does not write; keep the model in its present form");
-  }
   // Of bitnet models everybody knows it.
   const bool is_told =
       config.sub_norms && config.input_type == InputType::kInt8;
@@ -226,7 +292,11 @@ void AddTernKeys(const Checkpoint& source, GgufMetadata& metadata) {
     metadata.emplace_back(checkpoint::kProjectionEpsKey,
                           static_cast<double>(config.projection_norm_eps));
   }
-  if (!config.rope_frequencies.empty()) {
+  if (!config.rope_frequencies.empty() && !yarn) {
+    if (config.rope_magnitude != 1) {
+      metadata.emplace_back(checkpoint::kRopeMagnitudeKey,
+                            static_cast<double>(config.rope_magnitude));
+    }
     metadata.emplace_back(checkpoint::kRopeFrequenciesKey,
                           std::vector<double>(config.rope_frequencies.begin(),
                                               config.rope_frequencies.end()));
@@ -241,15 +311,26 @@ void RefuseTensor(const StoredTensor& tensor, const std::string& what,
               tensor.Place() + ": " + what + "; " + advice);
 }
 
+// The model's own name, or that of its directory or file.
+std::string ModelName(const Checkpoint& source) {
+  if (!source.config.name.empty()) return source.config.name;
+  std::error_code ignored;
+  fs::path path = fs::weakly_canonical(source.path, ignored);
+  if (path.extension() == ".safetensors") path = path.parent_path();
+  return path.extension() == ".gguf" ? path.stem().string()
+                                     : path.filename().string();
+}
+
 std::vector<PlannedTensor> PlanTensors(const Checkpoint& source,
+                                       const PackExtras& extras,
                                        const PackOptions& options) {
   std::vector<PlannedTensor> plan;
-  plan.push_back(PlanHead("token_embd.weight", source.embedding, options.head));
+  plan.push_back(PlanHead("token_embd.weight", source.embedding, options));
   if (source.head) {
-    plan.push_back(PlanHead("output.weight", *source.head, options.head));
+    plan.push_back(PlanHead("output.weight", *source.head, options));
   }
   plan.push_back(PlanNorm("output_norm.weight", source.output_norm));
-  if (!source.config.rope_frequencies.empty()) {
+  if (!source.config.rope_frequencies.empty() && !FindYarn(source, extras)) {
     plan.push_back(PlanRopeFactors(source.config));
   }
   for (std::size_t i = 0; i < source.layers.size(); ++i) {
@@ -258,7 +339,7 @@ std::vector<PlannedTensor> PlanTensors(const Checkpoint& source,
   return plan;
 }
 
-GgufMetadata PlanMetadata(const Checkpoint& source,
+GgufMetadata PlanMetadata(const Checkpoint& source, const PackExtras& extras,
                           const PackOptions& options) {
   const ModelConfig& config = source.config;
   const std::string& arch = config.architecture;
@@ -283,11 +364,25 @@ GgufMetadata PlanMetadata(const Checkpoint& source,
                         static_cast<double>(config.norm_eps));
   metadata.emplace_back(arch + ".rope.freq_base",
                         static_cast<double>(config.rope_theta));
-  AddTernKeys(source, metadata);
+  const auto yarn = FindYarn(source, extras);
+  if (yarn) {
+    metadata.emplace_back(arch + ".rope.scaling.type", std::string("yarn"));
+    metadata.emplace_back(arch + ".rope.scaling.factor", yarn->factor);
+    size("rope.scaling.original_context_length", yarn->original_context);
+  }
+  AddTernKeys(source, yarn.has_value(), metadata);
   if (const auto type = FileType(source, options.type)) {
     metadata.emplace_back("general.file_type", *type);
   }
   metadata.emplace_back("general.quantization_version", std::uint64_t{2});
+  for (const auto& entry : extras.gguf) {
+    // Those of the tokenizer come with the tokenizer.
+    if (!entry.first.starts_with("tokenizer.")) metadata.push_back(entry);
+  }
+  const std::string others = ExtrasForGguf(extras);
+  if (!others.empty()) {
+    metadata.emplace_back(checkpoint::kHuggingFaceKey, others);
+  }
   return metadata;
 }
 

@@ -1,10 +1,13 @@
-// What tern pack will write, from the headers of a model alone: every tensor
-// with its type and shape and the metadata of the model, so that what cannot be
-// written is refused before anything is.
+// What tern pack will write, from the headers of a model: every tensor with its
+// type and shape and the metadata of the model, so that what cannot be written
+// is refused before anything is.  For type T2 the shape of a matrix's
+// multipliers must be known, too; where the source has more than one of them,
+// the matrix is read for it.
 #ifndef TERN_RUNTIME_PACK_PLAN_H_
 #define TERN_RUNTIME_PACK_PLAN_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +15,7 @@
 
 #include "runtime/checkpoint/checkpoint.h"
 #include "runtime/files/gguf_writer.h"
+#include "runtime/pack_extras.h"
 
 namespace tern {
 
@@ -21,10 +25,13 @@ struct PlannedTensor {
   enum class How {
     kCopy,     // the stored bytes
     kFloats,   // read as floats, written as target.type
-    kTernary,  // `linear` read as codes, written as target.type
+    kTernary,  // `linear` read as codes, written as target.type; of T2 the
+               // multipliers follow
     kValues,   // `values`
   };
   files::GgufTensor target;
+  // The tensor that follows it, of T2's multipliers.
+  std::optional<files::GgufTensor> multipliers = std::nullopt;
   How how = How::kFloats;
   const files::StoredTensor* source = nullptr;
   const checkpoint::LinearSource* linear = nullptr;
@@ -35,13 +42,18 @@ struct PlannedTensor {
 };
 
 // The plan points into `source`.  Throws Error (kUnsupported) naming the tensor
-// for what the types cannot hold.
+// for what the types cannot hold, and as checkpoint::ReadLinear.
 std::vector<PlannedTensor> PlanTensors(const checkpoint::Checkpoint& source,
+                                       const PackExtras& extras,
                                        const PackOptions& options);
 
-// general.* and the keys of the architecture.
+// general.*, the keys of the architecture, tern's own and what else was kept.
 files::GgufMetadata PlanMetadata(const checkpoint::Checkpoint& source,
+                                 const PackExtras& extras,
                                  const PackOptions& options);
+
+// The model's own name, or that of its directory or file.
+std::string ModelName(const checkpoint::Checkpoint& source);
 
 // Throws Error (kUnsupported), "TENSOR: WHAT; ADVICE".
 [[noreturn]] void RefuseTensor(const files::StoredTensor& tensor,

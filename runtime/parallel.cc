@@ -1,9 +1,12 @@
 #include "runtime/parallel.h"
 
 #include <chrono>
+#include <csignal>
+#include <memory>
 #include <omp.h>
 #include <string>
 #include <system_error>
+#include <unistd.h>
 
 #include <tern/error.h>
 
@@ -41,10 +44,34 @@ void WaitForChange(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   value.wait(old, std::memory_order_acquire);
 }
 
+// Threads that are started while one of these lives do not get the signals that
+// may go to any thread of the process.  Those that a thread raises by a mistake
+// of its own stay open, for a program's crash handler.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) {
+      sigdelset(&all, own);
+    }
+    pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
 }  // namespace
 
 Team::Team(int num_threads)
-    : state_(kClosed), size_(static_cast<std::size_t>(num_threads)) {
+    : state_(kClosed),
+      size_(static_cast<std::size_t>(num_threads)),
+      process_(getpid()) {
+  const SignalsBlocked blocked;
   RequireThreads(num_threads);
   if (size_ == 1) return;
   const auto serve = [this, num_threads] {
@@ -63,6 +90,12 @@ Team::Team(int num_threads)
 
 Team::~Team() {
   if (!host_.joinable()) return;
+  if (getpid() != process_) {
+    // To join would wait for ever, to detach would touch a stack that may be
+    // another thread's by now: a new object takes the place of the old one.
+    std::construct_at(&host_);
+    return;
+  }
   ended_.store(true, std::memory_order_relaxed);
   posted_.fetch_add(1, std::memory_order_release);
   posted_.notify_all();

@@ -12,6 +12,11 @@
 //     a thread that has no core: the caller alone can finish it;
 //   - waiting spins for some microseconds and then sleeps, which gives the core
 //     to the thread that is waited for.
+//
+// A program that tern is a part of may use OpenMP too.  The region belongs to a
+// thread of the Team's own, so that neither sees the other's settings, nesting
+// or pool of threads; and signals that are for the process go to the program's
+// threads, never to these.
 #ifndef TERN_RUNTIME_PARALLEL_H_
 #define TERN_RUNTIME_PARALLEL_H_
 
@@ -19,6 +24,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <sys/types.h>
 #include <thread>
 
 namespace tern {
@@ -32,6 +38,7 @@ class Team {
   explicit Team(int num_threads);
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
+  // In a child of fork(), where the threads are not, leaves them alone.
   ~Team();
 
   // Members, the thread that starts the loops included.
@@ -67,6 +74,7 @@ class Team {
   alignas(64) std::atomic<std::uint32_t> unfinished_ = 0;  // indices
   alignas(64) std::atomic<std::uint32_t> posted_ = 0;      // loops so far
   std::atomic<bool> ended_ = false;
+  pid_t process_;     // that has the threads
   std::thread host_;  // opens the parallel region of the other members
 };
 

@@ -1,6 +1,7 @@
-// Memory for matrices: one of their own, or a piece of what a model's layers
-// share.  Apart, each would be rounded up to whole huge pages (2 MiB: 18 % more
-// for BitNet b1.58 2B4T's layers) or, if smaller than one, lie in small pages.
+// Memory for matrices: one of their own, a piece of what a model's layers
+// share, or a piece of a mapped file.  Apart, each would be rounded up to whole
+// huge pages (2 MiB: 18 % more for BitNet b1.58 2B4T's layers) or, if smaller
+// than one, lie in small pages.
 #ifndef TERN_RUNTIME_WEIGHT_BYTES_H_
 #define TERN_RUNTIME_WEIGHT_BYTES_H_
 
@@ -13,7 +14,8 @@
 
 namespace tern {
 
-// The bytes of one matrix, aligned to a cache line.
+// The bytes of one matrix, aligned to a cache line (floats in a mapped file: to
+// 4 bytes, which is enough for them).
 class WeightBytes {
  public:
   WeightBytes() = default;
@@ -22,26 +24,40 @@ class WeightBytes {
       : owned_(size, Pages::kHuge), bytes_(owned_.data(), size) {}
   // A piece of something that lives longer.
   explicit WeightBytes(std::span<std::uint8_t> piece) : bytes_(piece) {}
+  // A piece of a mapped file, which lives longer: filled already.
+  static WeightBytes Mapped(std::span<const std::uint8_t> piece) {
+    WeightBytes mapped;
+    mapped.mapped_ = piece;
+    return mapped;
+  }
 
   WeightBytes(WeightBytes&& other) noexcept
       : owned_(std::move(other.owned_)),
-        bytes_(std::exchange(other.bytes_, {})) {}
+        bytes_(std::exchange(other.bytes_, {})),
+        mapped_(std::exchange(other.mapped_, {})) {}
   WeightBytes& operator=(WeightBytes&& other) noexcept {
     owned_ = std::move(other.owned_);
     bytes_ = std::exchange(other.bytes_, {});
+    mapped_ = std::exchange(other.mapped_, {});
     return *this;
   }
   WeightBytes(const WeightBytes&) = delete;
   WeightBytes& operator=(const WeightBytes&) = delete;
   ~WeightBytes() = default;
 
+  [[nodiscard]] bool is_mapped() const { return !mapped_.empty(); }
+  // To be filled; null if mapped.
   [[nodiscard]] std::uint8_t* data() { return bytes_.data(); }
-  [[nodiscard]] const std::uint8_t* data() const { return bytes_.data(); }
-  [[nodiscard]] std::size_t size() const { return bytes_.size(); }
+  [[nodiscard]] const std::uint8_t* data() const { return bytes().data(); }
+  [[nodiscard]] std::size_t size() const { return bytes().size(); }
+  [[nodiscard]] std::span<const std::uint8_t> bytes() const {
+    return is_mapped() ? mapped_ : std::span<const std::uint8_t>(bytes_);
+  }
 
  private:
   AlignedBuffer<std::uint8_t> owned_;
   std::span<std::uint8_t> bytes_;
+  std::span<const std::uint8_t> mapped_;
 };
 
 // One block that pieces are taken from, in huge pages.

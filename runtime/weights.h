@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "packing/ternary_matrix.h"
+#include "runtime/files/mapped_file.h"
 #include "runtime/head/int8_rows.h"
 #include "runtime/head/screen.h"
 #include "runtime/weight_bytes.h"
@@ -79,6 +80,9 @@ class Weights {
   Int8Rows int8_head;
   ScreenRows screen;
   WeightArena arena;  // of the layers' matrices
+  // Of those that are used where they lie in a file, which are so many bytes.
+  std::vector<files::MappedFile> files;
+  std::uint64_t mapped_bytes = 0;
   std::vector<LayerWeights> layers;
   std::vector<float> output_norm;  // [hidden]
 

@@ -75,4 +75,23 @@ bool StorePosition(CacheType type, std::size_t head_dim, std::size_t position,
   return key_fits && value_fits;
 }
 
+void ClearFrom(CacheType type, std::size_t head_dim, std::size_t positions,
+               std::uint8_t* block) {
+  // From position `positions` to the end of an array of positions.
+  const auto clear = [&](std::uint8_t* array, std::size_t position_bytes) {
+    std::fill(array + positions * position_bytes,
+              array + kBlockPositions * position_bytes, std::uint8_t{0});
+  };
+  const std::size_t element = ElementBytes(type);
+  std::uint8_t* values = block + kBlockPositions * head_dim * element;
+  for (std::size_t i = 0; i < head_dim; ++i) {
+    clear(block + i * kBlockPositions * element, element);
+  }
+  clear(values, head_dim * element);
+  if (type != CacheType::kQ8) return;
+  std::uint8_t* scales = values + kBlockPositions * head_dim * element;
+  clear(scales, sizeof(float));
+  clear(scales + kBlockPositions * sizeof(float), sizeof(float));
+}
+
 }  // namespace tern::kernels

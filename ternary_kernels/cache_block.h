@@ -40,6 +40,10 @@ struct HeadCache {
 bool StorePosition(CacheType type, std::size_t head_dim, std::size_t position,
                    const float* key, const float* value, std::uint8_t* block);
 
+// Makes all positions of the block from `positions` on zeros.
+void ClearFrom(CacheType type, std::size_t head_dim, std::size_t positions,
+               std::uint8_t* block);
+
 }  // namespace tern::kernels
 
 #endif  // TERN_TERNARY_KERNELS_CACHE_BLOCK_H_

@@ -30,6 +30,7 @@
 #include "ternary_kernels/dense.h"
 
 #include "ternary_kernels/float_load-inl.h"
+#include "ternary_kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tern::kernels {
@@ -47,9 +48,6 @@ inline const std::uint8_t* RowAt(const DenseView& w, std::size_t row,
   return w.data +
          std::min(row, row_end - 1) * kernels::DenseRowBytes(w.type, w.cols);
 }
-
-// hwy::Prefetch asks for the first-level cache.
-HWY_INLINE void PrefetchToL2(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 // Asks for what is needed later, `kBytes` of each row at byte `at` being read
 // now: lines of the next group, in the order of memory, into the second-level

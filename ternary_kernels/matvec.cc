@@ -42,11 +42,11 @@ void MatVec(  // NOLINT(readability-function-size): two ranges, four numbers
   const std::size_t end =
       col_end == w.cols ? all_groups : col_end / packing::kTileCols;
   const std::size_t strip_bytes = all_groups * packing::kTileBytes;
+  const Strips strips = {w.tiles + row_begin / packing::kTileRows * strip_bytes,
+                         all_groups, begin, end - begin};
   HWY_DYNAMIC_DISPATCH(SumStrips)
-  (w.tiles + row_begin / packing::kTileRows * strip_bytes +
-       begin * packing::kTileBytes,
-   strip_bytes, tables + begin * kTableBytesOfTile, end - begin,
-   row_end - row_begin, sums + row_begin);
+  (strips, tables + begin * kTableBytesOfTile, row_end - row_begin,
+   sums + row_begin);
 }
 
 }  // namespace tern::kernels

@@ -26,6 +26,20 @@
 #define TERN_PLAIN_TARGET 0
 #endif
 
+HWY_BEFORE_NAMESPACE();
+namespace tern::kernels {
+namespace HWY_NAMESPACE {
+
+// Fetches the line at p, which need not exist, into the second-level cache and
+// leaves the first alone.  (hwy::Prefetch fills the first.)
+HWY_INLINE void PrefetchToL2(const void* p) {
+  __builtin_prefetch(p, /*for writing*/ 0, /*locality*/ 2);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace tern::kernels
+HWY_AFTER_NAMESPACE();
+
 #if !TERN_PLAIN_TARGET
 
 HWY_BEFORE_NAMESPACE();

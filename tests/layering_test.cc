@@ -90,9 +90,12 @@ Rule RuleFor(const std::string& path) {
   if (StartsWith(path, "ternary_kernels/")) {
     return {{"packing", "ternary_kernels"}, {Kind::kHighway}};
   }
+  if (path == "runtime/include/tern.h") {  // C: <stdint.h>
+    return {{}, {Kind::kPublic, Kind::kSystem}};
+  }
   if (StartsWith(path, "runtime/include/")) return {{}, {Kind::kPublic}};
   if (path == "runtime/parallel.cc")
-    return {{"runtime"}, {Kind::kOpenMp, Kind::kPublic}};
+    return {{"runtime"}, {Kind::kOpenMp, Kind::kPublic, Kind::kSystem}};
   if (StartsWith(path, "runtime/")) {
     return {{"packing", "ternary_kernels", "runtime"},
             {Kind::kPublic, Kind::kSystem, Kind::kJson, Kind::kPcre}};

@@ -117,9 +117,9 @@ std::string NamedToken(const tokenizer::JsonNode& config, const char* key) {
 
 void ReadTokenizerConfig(const fs::path& path, ModelFacts* facts) {
   if (!files::IsThere(path)) return;
-  const nlohmann::json document =
+  const files::JsonDocument document =
       files::ReadJsonObject(path, tokenizer::kMaxConfigBytes);
-  const tokenizer::JsonNode config(document, path.string(), "");
+  const tokenizer::JsonNode config(*document, path.string(), "");
   facts->tokens = {.bos = NamedToken(config, "bos_token"),
                    .eos = NamedToken(config, "eos_token")};
   const auto added = config.Find("added_tokens_decoder");
@@ -150,11 +150,11 @@ ModelFacts FactsOfDirectory(const fs::path& directory) {
   }
   const fs::path config = directory / "config.json";
   if (files::IsThere(config)) {
-    const nlohmann::json document =
+    const files::JsonDocument document =
         files::ReadJsonObject(config, tokenizer::kMaxConfigBytes);
     facts.is_bitnet =
-        document.value("model_type", nlohmann::json()) == "bitnet" &&
-        document.value("hidden_act", nlohmann::json()) == "relu2";
+        document->value("model_type", nlohmann::json()) == "bitnet" &&
+        document->value("hidden_act", nlohmann::json()) == "relu2";
   }
   return facts;
 }

@@ -17,16 +17,17 @@ bool IsI2S(const LinearSource& source) {
 }
 
 Checkpoint OpenFormat(const std::filesystem::path& path,
-                      const OpenOptions& options) {
+                      const OpenOptions& options,
+                      const files::OnFault& on_fault) {
   std::error_code ignored;  // InputFile says better what is wrong
   if (std::filesystem::is_directory(path, ignored)) {
-    return OpenHuggingFace(path, options);
+    return OpenHuggingFace(path, options, on_fault);
   }
   if (files::IsGguf(path)) {
-    return OpenGguf(path, options);
+    return OpenGguf(path, options, on_fault);
   }
   if (path.extension() == ".safetensors") {
-    return OpenHuggingFace(path, options);
+    return OpenHuggingFace(path, options, on_fault);
   }
   throw Error(ErrorCode::kUnsupported,
               path.string() +
@@ -59,10 +60,11 @@ void CheckOptions(const OpenOptions& options, const Checkpoint& checkpoint) {
 
 }  // namespace
 
-Checkpoint Open(const std::filesystem::path& path, const OpenOptions& options) {
-  Checkpoint checkpoint = OpenFormat(path, options);
-  FindUnpacked(checkpoint);
-  CheckOptions(options, checkpoint);
+Checkpoint Open(const std::filesystem::path& path, const OpenOptions& options,
+                const files::OnFault& on_fault) {
+  Checkpoint checkpoint = OpenFormat(path, options, on_fault);
+  FindUnpacked(checkpoint, on_fault);
+  files::Reporting(on_fault, [&] { CheckOptions(options, checkpoint); });
   const LinearSource& head =
       checkpoint.head ? *checkpoint.head : checkpoint.embedding;
   checkpoint.config.ternary_head = head.kind != LinearKind::kDense;

@@ -16,7 +16,9 @@
 
 #include <tern/model.h>
 
+#include "packing/t2.h"
 #include "packing/ternary_matrix.h"
+#include "runtime/files/on_fault.h"
 #include "runtime/files/stored_tensor.h"
 
 namespace tern::checkpoint {
@@ -40,6 +42,8 @@ struct LinearSource {
   // weights or, with scale_is_divisor (linear_class bitlinear), its reciprocal.
   std::optional<files::StoredTensor> scale;
   bool scale_is_divisor = false;
+  // The multipliers of T2 codes, which all have them (packing/t2.h).
+  std::optional<files::StoredTensor> multipliers;
   // Not 0: the rows of this many heads are stored in the order of interleaved
   // rotary pairs (GGUF architecture llama, q and k); ReadLinear and ReadDense
   // give them in that of halves, which the forward pass rotates.
@@ -87,10 +91,29 @@ struct OpenOptions {
 // right shape and a type that can be read, and there is no tensor and no
 // setting that would change the result and is not understood; otherwise throws
 // Error saying which and what to do.
+//
+// With an `on_fault` that returns, binds what can be bound in spite of the
+// faults: the members of a tensor that is missing or unfit have no file
+// (weight.file is null).  Throws Error only where the configuration cannot be
+// read far enough for that, after telling it to on_fault, too.
 Checkpoint Open(const std::filesystem::path& path,
-                const OpenOptions& options = {});
+                const OpenOptions& options = {},
+                const files::OnFault& on_fault = files::ThrowFault);
 
-// What ReadLinear takes at most: the stored bytes or floats, and the codes.
+// The multipliers of a layer of type T2.  Throws Error naming their tensor for
+// a shape or a value that they cannot have.
+packing::T2Scales ReadMultipliers(const LinearSource& source);
+
+// The tiles of a layer of type T2 into `tiles` [weight.bytes], checked as
+// packing::CheckT2 and against holes.  Throws Error naming the tensor.
+void ReadTiles(const LinearSource& source, const packing::T2Scales& scales,
+               std::span<std::uint8_t> tiles);
+// The same for tiles that are in memory.
+void CheckTiles(const LinearSource& source, const packing::T2Scales& scales,
+                std::span<const std::uint8_t> tiles);
+
+// What ReadLinear takes at most: the stored bytes, or a few MB of the floats,
+// and the codes.
 std::uint64_t ReadLinearBytes(const LinearSource& source);
 
 // The canonical form of a layer that is not kDense, rows in the order of rotary
@@ -98,9 +121,15 @@ std::uint64_t ReadLinearBytes(const LinearSource& source);
 // are not finite, and kUnpacked weights that are not ternary after all.
 packing::TernaryMatrix ReadLinear(const LinearSource& source);
 
-// The stored bytes of a kDense layer, rows in the order of rotary halves.
-// Throws Error for values that are not finite.
-void ReadDense(const LinearSource& source, std::span<std::uint8_t> bytes);
+// The stored bytes of rows [row_begin, row_end) of a kDense layer in the order
+// of rotary halves; with interleaved_heads, the rows of whole heads.  Throws
+// Error for values that are not finite.
+void ReadDense(const LinearSource& source, std::size_t row_begin,
+               std::size_t row_end, std::span<std::uint8_t> bytes);
+
+// The same as floats; also of an embedding or a head.
+void ReadDenseFloats(const LinearSource& source, std::size_t row_begin,
+                     std::size_t row_end, std::span<float> values);
 
 }  // namespace tern::checkpoint
 

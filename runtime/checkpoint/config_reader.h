@@ -3,9 +3,11 @@
 #ifndef TERN_RUNTIME_CHECKPOINT_CONFIG_READER_H_
 #define TERN_RUNTIME_CHECKPOINT_CONFIG_READER_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <tern/error.h>
@@ -13,6 +15,16 @@
 #include "runtime/files/quote.h"
 
 namespace tern::checkpoint {
+
+// Whether `value` is an array of `count` times `text`.
+inline bool IsListOf(const nlohmann::json& value, std::size_t count,
+                     std::string_view text) {
+  return value.is_array() && value.size() == count &&
+         std::all_of(value.begin(), value.end(), [&](const auto& element) {
+           return element.is_string() &&
+                  element.template get_ref<const std::string&>() == text;
+         });
+}
 
 // A JSON object and where it comes from; null counts as absent.
 class ConfigReader {

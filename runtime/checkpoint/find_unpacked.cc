@@ -37,21 +37,25 @@ bool LooksUnpacked(const LinearSource& source) {
 }
 
 void Look(LinearSource& source) {
-  if (source.kind == LinearKind::kDense && IsPlainFloat(source.weight.type) &&
-      LooksUnpacked(source)) {
+  if (source.weight.file != nullptr && source.kind == LinearKind::kDense &&
+      IsPlainFloat(source.weight.type) && LooksUnpacked(source)) {
     source.kind = LinearKind::kUnpacked;
   }
 }
 
 }  // namespace
 
-void FindUnpacked(Checkpoint& checkpoint) {
-  Look(checkpoint.embedding);
-  if (checkpoint.head) Look(*checkpoint.head);
-  ForEachLinear(checkpoint, Look);
+void FindUnpacked(Checkpoint& checkpoint, const files::OnFault& on_fault) {
+  const auto look = [&](LinearSource& source) {
+    files::Reporting(on_fault, [&] { Look(source); });
+  };
+  look(checkpoint.embedding);
+  if (checkpoint.head) look(*checkpoint.head);
+  ForEachLinear(checkpoint, look);
   const LinearSource* dense = nullptr;
   bool has_ternary = false;
   ForEachLinear(checkpoint, [&](const LinearSource& source) {
+    if (source.weight.file == nullptr) return;
     if (source.kind != LinearKind::kDense) {
       has_ternary = true;
     } else if (dense == nullptr) {
@@ -59,11 +63,11 @@ void FindUnpacked(Checkpoint& checkpoint) {
     }
   });
   if (has_ternary && dense != nullptr) {
-    throw Error(ErrorCode::kUnsupported,
-                dense->weight.Place() +
-                    ": is not ternary, though other layers are; the file is "
-                    "damaged, fetch it again (tern runs models whose layers "
-                    "are all ternary, or none)");
+    on_fault(Error(ErrorCode::kUnsupported,
+                   dense->weight.Place() +
+                       ": is not ternary, though other layers are; the file is "
+                       "damaged, fetch it again (tern runs models whose layers "
+                       "are all ternary, or none)"));
   }
 }
 

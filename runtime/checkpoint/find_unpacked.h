@@ -11,7 +11,7 @@ namespace tern::checkpoint {
 // ternary (packing/unpacked.h); ReadLinear then looks at all of them.  Throws
 // Error (kUnsupported) if some linear layers are ternary and others are not:
 // that is damage, or a model of which nobody can tell what its layers take.
-void FindUnpacked(Checkpoint& checkpoint);
+void FindUnpacked(Checkpoint& checkpoint, const files::OnFault& on_fault);
 
 // The linear layers of all layers; not embedding and head.
 template <class Model, class Fn>

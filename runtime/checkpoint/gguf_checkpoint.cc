@@ -12,6 +12,7 @@
 #include "runtime/checkpoint/gguf_config.h"
 #include "runtime/checkpoint/tensor_table.h"
 #include "runtime/files/gguf.h"
+#include "runtime/files/t2_file.h"
 #include "runtime/rope.h"
 
 namespace tern::checkpoint {
@@ -60,7 +61,8 @@ void CheckI2S(const LinearSource& source, I2SLayout layout) {
 // One element, beside the codes: architecture bitnet as llama.cpp writes it.
 void TakeScale(TensorTable& table, const std::string& name,
                LinearSource& source) {
-  if (!table.Contains(name + ".scale")) return;
+  // T2 codes have multipliers that leave it no place.
+  if (!table.Contains(name + ".scale") || source.multipliers) return;
   source.scale = table.TakeFloats(name + ".scale", {1});
   if (source.kind != LinearKind::kTernary) {
     throw Error(ErrorCode::kUnsupported,
@@ -79,6 +81,7 @@ LinearSource TakeGgufLinear(TensorTable& table, const std::string& name,
   const StoredTensor& weight = source.weight;
   if (IsTernary(weight.type)) {
     source.kind = LinearKind::kTernary;
+    table.TakeMultipliers(source);
   } else if (!IsPlainFloat(weight.type)) {
     RefuseType(weight, "ternary types, F32, F16 or BF16");
   }
@@ -115,30 +118,38 @@ void ApplyRopeFactors(TensorTable& table, bool has_frequencies,
 }
 
 // What follows from the architecture or an option and not from the tensors.
-void Finish(const OpenOptions& options, Checkpoint& checkpoint) {
+void Finish(const OpenOptions& options, const files::OnFault& on_fault,
+            Checkpoint& checkpoint) {
   const ModelConfig& config = checkpoint.config;
   const auto set_layout = [&](LinearSource& source) {
     source.i2s_layout = options.i2s_layout;
     if (source.weight.type == StoredType::kI2S) {
-      CheckI2S(source, options.i2s_layout);
+      files::Reporting(on_fault, [&] { CheckI2S(source, options.i2s_layout); });
     }
   };
   set_layout(checkpoint.embedding);
   if (checkpoint.head) set_layout(*checkpoint.head);
   ForEachLinear(checkpoint, set_layout);
   if (config.architecture != "llama") return;
+  // T2 has the rows in the order of the forward pass: its tiles are used as
+  // they are.
+  const auto interleave = [](LinearSource& source, std::size_t heads) {
+    if (source.weight.type != StoredType::kT2) source.interleaved_heads = heads;
+  };
   for (LayerSource& layer : checkpoint.layers) {
-    layer.q.interleaved_heads = config.num_heads;
-    layer.k.interleaved_heads = config.num_kv_heads;
+    interleave(layer.q, config.num_heads);
+    interleave(layer.k, config.num_kv_heads);
   }
 }
 
 // "GGUF v3, I2_S (layout b)": the type of most weights.
 std::string FormatName(std::uint32_t version, const OpenOptions& options,
                        const Checkpoint& checkpoint) {
+  std::string name = "GGUF v" + std::to_string(version);
+  if (checkpoint.layers.empty()) return name;
   const LinearSource& first = checkpoint.layers.front().q;
-  std::string name =
-      "GGUF v" + std::to_string(version) + ", " + first.weight.type_name;
+  if (first.weight.file == nullptr) return name;
+  name += ", " + first.weight.type_name;
   if (first.weight.type == StoredType::kI2S &&
       options.i2s_layout != I2SLayout::kA) {
     name += options.i2s_layout == I2SLayout::kB ? " (layout b)" : " (layout c)";
@@ -149,16 +160,21 @@ std::string FormatName(std::uint32_t version, const OpenOptions& options,
 }  // namespace
 
 Checkpoint OpenGguf(const std::filesystem::path& path,
-                    const OpenOptions& options) {
-  GgufFile file = files::ReadGguf(path);
+                    const OpenOptions& options,
+                    const files::OnFault& on_fault) {
+  GgufFile file = files::ReadGguf(path, on_fault);
   Checkpoint checkpoint;
   checkpoint.path = path;
   checkpoint.files = {path};
-  checkpoint.config = ReadGgufConfig(file);
+  checkpoint.config = ReadGgufConfig(file, on_fault);
   if (options.input_type) checkpoint.config.input_type = *options.input_type;
+  const bool is_t2 = files::IsT2(file);
   TensorTable table(path, std::move(file.tensors));
-  ApplyRopeFactors(table, file.metadata.contains(kRopeFrequenciesKey),
-                   checkpoint.config);
+  if (is_t2) (void)table.Take(files::kChecksumsName);  // verify reads them
+  files::Reporting(on_fault, [&] {
+    ApplyRopeFactors(table, file.metadata.contains(kRopeFrequenciesKey),
+                     checkpoint.config);
+  });
   const bool has_scales = checkpoint.config.architecture == "bitnet";
   BindTensors(
       table, kNames,
@@ -168,8 +184,8 @@ Checkpoint OpenGguf(const std::filesystem::path& path,
         if (has_scales) TakeScale(from, name, source);
         return source;
       },
-      checkpoint);
-  Finish(options, checkpoint);
+      on_fault, checkpoint);
+  Finish(options, on_fault, checkpoint);
   checkpoint.format = FormatName(file.version, options, checkpoint);
   return checkpoint;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 #include "runtime/checkpoint/architectures.h"
 #include "runtime/checkpoint/config_limits.h"
 #include "runtime/files/quote.h"
+#include "runtime/files/t2_file.h"
 #include "runtime/rope.h"
 
 namespace tern::checkpoint {
@@ -44,7 +46,8 @@ constexpr std::array<std::string_view, 16> kConfigKeys = {
 
 class GgufConfig {
  public:
-  explicit GgufConfig(const GgufFile& file) : file_(file) {}
+  GgufConfig(const GgufFile& file, const files::OnFault& on_fault)
+      : file_(file), on_fault_(on_fault) {}
 
   ModelConfig Read();
 
@@ -54,12 +57,16 @@ class GgufConfig {
   void ReadRope(ModelConfig& config) const;
   void ReadTernKeys(ModelConfig& config) const;
   void CheckKeys() const;
+  void CheckKey(const std::string& key) const;
+  void ReadSizes(ModelConfig& config);
   void CheckOutsideKey(const std::string& key) const;
   [[nodiscard]] bool IsNeutral(std::string_view key) const;
   void CheckHeadDim(const char* key, std::size_t head_dim) const;
   [[nodiscard]] std::size_t Size(const char* key) const;
   [[nodiscard]] float Float(const char* key) const;
   [[nodiscard]] std::size_t VocabSize() const;
+  template <class Fn>
+  void Require(const Fn& read);
 
   [[nodiscard]] std::string Key(std::string_view name) const {
     return prefix_ + std::string(name);
@@ -75,7 +82,9 @@ class GgufConfig {
   }
 
   const GgufFile& file_;
-  std::string prefix_;  // "bitnet-b1.58."
+  const files::OnFault& on_fault_;
+  std::optional<Error> failure_;  // the last of what Require told
+  std::string prefix_;            // "bitnet-b1.58."
 };
 
 ModelConfig GgufConfig::ReadArchitecture() {
@@ -133,7 +142,8 @@ void GgufConfig::CheckOutsideKey(const std::string& key) const {
               "rotated activations");
   }
   if (key == kInputTypeKey || key == kProjectionEpsKey ||
-      key == kRopeFrequenciesKey) {
+      key == kRopeFrequenciesKey || key == kRopeMagnitudeKey ||
+      key == kHuggingFaceKey || key == files::kT2VersionKey) {
     return;
   }
   for (const char* known : {"general.", "tokenizer.", "split.", "quantize."}) {
@@ -146,16 +156,18 @@ void GgufConfig::CheckOutsideKey(const std::string& key) const {
 
 void GgufConfig::CheckKeys() const {
   for (const auto& [key, value] : file_.metadata) {
-    if (!key.starts_with(prefix_)) {
-      CheckOutsideKey(key);
-      continue;
-    }
-    const std::string_view name = std::string_view(key).substr(prefix_.size());
-    if (std::find(kConfigKeys.begin(), kConfigKeys.end(), name) ==
-            kConfigKeys.end() &&
-        !IsNeutral(name)) {
-      RefuseKey(key, "is unknown, or not at the value that changes nothing");
-    }
+    files::Reporting(on_fault_, [&, &name = key] { CheckKey(name); });
+  }
+}
+
+void GgufConfig::CheckKey(const std::string& key) const {
+  if (!key.starts_with(prefix_)) {
+    CheckOutsideKey(key);
+    return;
+  }
+  const std::string_view name = std::string_view(key).substr(prefix_.size());
+  if (!IsConfigKey(name) && !IsNeutral(name)) {
+    RefuseKey(key, "is unknown, or not at the value that changes nothing");
   }
 }
 
@@ -262,10 +274,50 @@ void GgufConfig::ReadTernKeys(ModelConfig& config) const {
     }
     config.rope_frequencies.assign(frequencies->begin(), frequencies->end());
   }
+  if (const auto magnitude = file_.Number(kRopeMagnitudeKey)) {
+    if (!file_.metadata.contains(kRopeFrequenciesKey)) {
+      RefuseKey(kRopeMagnitudeKey, "there is no tern.rope_frequencies");
+    }
+    config.rope_magnitude = static_cast<float>(*magnitude);
+  }
   if (const auto eps = file_.Number(kProjectionEpsKey)) {
     config.projection_norms = true;
     config.projection_norm_eps = static_cast<float>(*eps);
   }
+}
+
+// One setting that nothing goes without: a fault of it does not keep the others
+// from being looked at.
+template <class Fn>
+void GgufConfig::Require(const Fn& read) {
+  try {
+    read();
+  } catch (const Error& fault) {
+    on_fault_(fault);
+    failure_ = fault;
+  }
+}
+
+void GgufConfig::ReadSizes(ModelConfig& config) {
+  Require([&] { config.hidden_size = Size("embedding_length"); });
+  Require([&] { config.num_layers = Size("block_count"); });
+  Require([&] { config.ffn_size = Size("feed_forward_length"); });
+  Require([&] { config.num_heads = Size("attention.head_count"); });
+  Require([&] {
+    // Without it, GGUF means a key/value head for each head.
+    config.num_kv_heads = file_.Unsigned(Key("attention.head_count_kv"))
+                              .value_or(config.num_heads);
+  });
+  Require([&] { config.max_context = Size("context_length"); });
+  Require([&] { config.norm_eps = Float("attention.layer_norm_rms_epsilon"); });
+  config.tied_head = !file_.tensors.contains(kHeadName);
+  Require([&] { config.vocab_size = VocabSize(); });
+  if (failure_) throw Error(*failure_);
+  const auto key_length = file_.Unsigned(Key("attention.key_length"));
+  config.head_dim = key_length
+                        ? *key_length
+                        : DefaultHeadDim(config.hidden_size, config.num_heads,
+                                         file_.path.string());
 }
 
 ModelConfig GgufConfig::Read() {
@@ -274,22 +326,7 @@ ModelConfig GgufConfig::Read() {
   if (const std::string* name = file_.String("general.name")) {
     config.name = *name;
   }
-  config.hidden_size = Size("embedding_length");
-  config.num_layers = Size("block_count");
-  config.ffn_size = Size("feed_forward_length");
-  config.num_heads = Size("attention.head_count");
-  // Without it, GGUF means a key/value head for each head.
-  config.num_kv_heads =
-      file_.Unsigned(Key("attention.head_count_kv")).value_or(config.num_heads);
-  const auto key_length = file_.Unsigned(Key("attention.key_length"));
-  config.head_dim = key_length
-                        ? *key_length
-                        : DefaultHeadDim(config.hidden_size, config.num_heads,
-                                         file_.path.string());
-  config.max_context = Size("context_length");
-  config.norm_eps = Float("attention.layer_norm_rms_epsilon");
-  config.tied_head = !file_.tensors.contains(kHeadName);
-  config.vocab_size = VocabSize();
+  ReadSizes(config);
   CheckGate(config);
   CheckSizes(config, file_.path.string());
   CheckHeadDim("attention.value_length", config.head_dim);
@@ -302,8 +339,14 @@ ModelConfig GgufConfig::Read() {
 
 }  // namespace
 
-ModelConfig ReadGgufConfig(const GgufFile& file) {
-  return GgufConfig(file).Read();
+bool IsConfigKey(std::string_view name) {
+  return std::find(kConfigKeys.begin(), kConfigKeys.end(), name) !=
+         kConfigKeys.end();
+}
+
+ModelConfig ReadGgufConfig(const GgufFile& file,
+                           const files::OnFault& on_fault) {
+  return GgufConfig(file, on_fault).Read();
 }
 
 }  // namespace tern::checkpoint

@@ -9,6 +9,7 @@
 
 #include "runtime/checkpoint/formats.h"
 #include "runtime/checkpoint/hf_config.h"
+#include "runtime/checkpoint/hf_names.h"
 #include "runtime/checkpoint/tensor_table.h"
 
 namespace tern::checkpoint {
@@ -17,30 +18,9 @@ namespace {
 using files::StoredTensor;
 using files::StoredType;
 
-constexpr TensorNames kNames = {
-    .embedding = "model.embed_tokens.weight",
-    .output_norm = "model.norm.weight",
-    .head = "lm_head.weight",
-    .layers = "model.layers",
-    .attn_norm = "input_layernorm",
-    .q = "self_attn.q_proj",
-    .k = "self_attn.k_proj",
-    .v = "self_attn.v_proj",
-    .q_norm = "self_attn.q_norm",
-    .k_norm = "self_attn.k_norm",
-    .attn_sub_norm = "self_attn.attn_sub_norm",
-    .o = "self_attn.o_proj",
-    .ffn_norm = "post_attention_layernorm",
-    .gate = "mlp.gate_proj",
-    .up = "mlp.up_proj",
-    .ffn_sub_norm = "mlp.ffn_sub_norm",
-    .down = "mlp.down_proj",
-    .input_norm = ".rms_norm.weight",
-};
-
 // 1bitLLM's class has names of its own for two of them.
 constexpr TensorNames Names1BitLlm() {
-  TensorNames names = kNames;
+  TensorNames names = kHfNames;
   names.attn_sub_norm = "self_attn.inner_attn_ln";
   names.ffn_sub_norm = "mlp.ffn_layernorm";
   return names;
@@ -154,25 +134,26 @@ std::set<std::filesystem::path> ModelFiles(
 }  // namespace
 
 Checkpoint OpenHuggingFace(const std::filesystem::path& path,
-                           const OpenOptions& options) {
+                           const OpenOptions& options,
+                           const files::OnFault& on_fault) {
   std::error_code ignored;
   const bool is_directory = std::filesystem::is_directory(path, ignored);
   const std::filesystem::path directory =
       is_directory ? path : path.parent_path();
-  const HfConfig config = ReadHfConfig(FindConfig(directory));
+  const HfConfig config = ReadHfConfig(FindConfig(directory), on_fault);
   Checkpoint checkpoint;
   checkpoint.path = path;
   checkpoint.format = FormatName(config.weights);
   checkpoint.config = config.model;
   if (options.input_type) checkpoint.config.input_type = *options.input_type;
-  files::TensorMap tensors = is_directory
-                                 ? files::ReadSafetensorsDirectory(path)
-                                 : files::ReadSafetensors(path);
+  files::TensorMap tensors =
+      is_directory ? files::ReadSafetensorsDirectory(path, on_fault)
+                   : files::ReadSafetensors(path, on_fault);
   checkpoint.files = ModelFiles(directory, tensors);
   DropRotaryBuffers(tensors);
   TensorTable table(path, std::move(tensors));
-  BindTensors(table, config.is_1bit_llm ? Names1BitLlm() : kNames,
-              LinearTaker(config.weights), checkpoint);
+  BindTensors(table, config.is_1bit_llm ? Names1BitLlm() : kHfNames,
+              LinearTaker(config.weights), on_fault, checkpoint);
   return checkpoint;
 }
 

@@ -12,6 +12,7 @@
 #include "runtime/checkpoint/architectures.h"
 #include "runtime/checkpoint/config_limits.h"
 #include "runtime/checkpoint/config_reader.h"
+#include "runtime/checkpoint/hf_names.h"
 #include "runtime/checkpoint/hf_rope.h"
 #include "runtime/files/json.h"
 #include "runtime/files/quote.h"
@@ -25,11 +26,8 @@ using nlohmann::json;
 // Real ones have about 1 KB.
 constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;
 
-// The class of 1bitLLM's models.
-constexpr const char* k1BitLlm = "BitnetForCausalLM";
-
 // Keys that are read or checked.
-constexpr std::array<std::string_view, 21> kUsedKeys = {
+constexpr std::array<std::string_view, 22> kUsedKeys = {
     "model_type",
     "architectures",
     "hidden_act",
@@ -51,6 +49,7 @@ constexpr std::array<std::string_view, 21> kUsedKeys = {
     "quantization_config",
     "layer_types",
     "sliding_window",
+    kTernMember,
 };
 
 // Keys about training, generation, the tokenizer or the Python classes: none
@@ -134,52 +133,33 @@ bool Contains(const std::array<std::string_view, n>& keys,
   return std::find(keys.begin(), keys.end(), key) != keys.end();
 }
 
-// A model type, class and non-linearity of transformers that make one of tern's
-// architectures.
-struct HfArchitecture {
-  const char* model_type;
-  const char* model_class;
-  const char* activation;
-  const char* architecture;
-};
-constexpr std::array kArchitectures = {
-    HfArchitecture{"bitnet", "BitNetForCausalLM", "relu2", "bitnet-b1.58"},
-    HfArchitecture{"bitnet", "BitNetForCausalLM", "silu", "bitnet"},
-    // 1bitLLM's models, whose class comes with the model
-    HfArchitecture{"llama", k1BitLlm, "silu", "bitnet"},
-    HfArchitecture{"llama", "LlamaForCausalLM", "silu", "llama"},
-    HfArchitecture{"qwen3", "Qwen3ForCausalLM", "silu", "qwen3"},
-};
-
 // The one that the configuration names.
 const HfArchitecture& ReadArchitecture(const ConfigReader& config) {
   const std::string type = config.String("model_type");
   std::vector<HfArchitecture> of_type;
-  std::copy_if(kArchitectures.begin(), kArchitectures.end(),
+  std::copy_if(kHfArchitectures.begin(), kHfArchitectures.end(),
                std::back_inserter(of_type),
                [&](const auto& known) { return known.model_type == type; });
   if (of_type.empty()) {
     config.Refuse("model_type",
                   Quote(type) + " is not supported, only bitnet, llama, qwen3");
   }
-  const json classes = config.Has("architectures")
-                           ? config.Get("architectures")
-                           : json::array({of_type.back().model_class});
   const std::string activation = config.String("hidden_act");
   std::string activations;
-  for (const HfArchitecture& known : kArchitectures) {
-    if (known.model_type != type ||
-        classes != json::array({known.model_class})) {
-      continue;
-    }
+  for (const HfArchitecture& known : kHfArchitectures) {
+    const bool is_it =
+        config.Has("architectures")
+            ? IsListOf(config.Get("architectures"), 1, known.model_class)
+            : known.model_class == of_type.back().model_class;
+    if (known.model_type != type || !is_it) continue;
     if (known.activation == activation) return known;
     activations +=
         (activations.empty() ? "" : " and ") + Quote(known.activation);
   }
   if (activations.empty()) {
-    config.Refuse("architectures", "is " + ConfigReader::Shown(classes) +
-                                       ", which is not supported for " +
-                                       Quote(type));
+    config.Refuse("architectures",
+                  "is " + ConfigReader::Shown(config.Get("architectures")) +
+                      ", which is not supported for " + Quote(type));
   }
   config.Refuse("hidden_act",
                 Quote(activation) + " is not supported, only " + activations);
@@ -198,28 +178,44 @@ bool Is1BitLlm(const ConfigReader& config, const HfArchitecture& known) {
   return is_1bit_llm;
 }
 
-void CheckKeys(const ConfigReader& config) {
-  for (const NeutralValue& neutral : NeutralValues()) {
-    config.Expect(neutral.key, neutral.value);
-  }
+void CheckLayerTypes(const ConfigReader& config) {
   // A window is named but off in configurations derived from other models.
   if (config.Has("sliding_window") && !(config.Has("use_sliding_window") &&
                                         !config.Bool("use_sliding_window"))) {
     config.Refuse("sliding_window", "attention windows are not supported");
   }
   if (config.Has("layer_types")) {
-    const json wanted =
-        json::array_t(config.Size("num_hidden_layers"), json("full_attention"));
-    if (config.Get("layer_types") != wanted) {
+    if (!IsListOf(config.Get("layer_types"), config.Size("num_hidden_layers"),
+                  "full_attention")) {
       config.Refuse("layer_types",
                     "is not 'full_attention' once for each layer");
     }
   }
+}
+
+// What tern pack keeps under its member.
+void CheckKept(const ConfigReader& config) {
+  if (!config.Has(kTernMember)) return;
+  const ConfigReader kept = config.Object(kTernMember);
+  for (const auto& [key, value] : kept.object().items()) {
+    if (key != kKeptGguf) kept.Refuse(key, "is not known");
+  }
+}
+
+void CheckKeys(const ConfigReader& config, const files::OnFault& on_fault) {
+  files::Reporting(on_fault, [&] { CheckKept(config); });
+  for (const NeutralValue& neutral : NeutralValues()) {
+    files::Reporting(on_fault,
+                     [&] { config.Expect(neutral.key, neutral.value); });
+  }
   for (const auto& [key, value] : config.object().items()) {
-    if (!value.is_null() && !IsNeutralKey(key) && !Contains(kUsedKeys, key) &&
-        !Contains(kSilentKeys, key)) {
-      config.Refuse(key, "is not supported, and might change the result");
+    if (value.is_null() || IsNeutralKey(key) || Contains(kUsedKeys, key) ||
+        Contains(kSilentKeys, key)) {
+      continue;
     }
+    files::Reporting(on_fault, [&, &name = key] {
+      config.Refuse(name, "is not supported, and might change the result");
+    });
   }
 }
 
@@ -264,11 +260,8 @@ ModelConfig ReadModel(const ConfigReader& config, const HfArchitecture& known,
   return model;
 }
 
-}  // namespace
-
-HfConfig ReadHfConfig(const std::filesystem::path& path) {
-  const json object = files::ReadJsonObject(path, kMaxConfigBytes);
-  const ConfigReader config(object, path.string());
+// All of it but the keys that nothing reads.
+HfConfig ReadSettings(const ConfigReader& config) {
   const HfArchitecture& known = ReadArchitecture(config);
   HfQuantization quantization = ReadQuantization(config);
   const bool is_1bit_llm = Is1BitLlm(config, known);
@@ -280,10 +273,30 @@ HfConfig ReadHfConfig(const std::filesystem::path& path) {
   }
   const ModelConfig model = ReadModel(config, known, quantization);
   // After ReadModel, which has bounded the number of layers.
-  CheckKeys(config);
+  CheckLayerTypes(config);
   return {.model = model,
           .weights = quantization.weights,
           .is_1bit_llm = is_1bit_llm};
+}
+
+}  // namespace
+
+bool IsModelKey(std::string_view key) { return Contains(kUsedKeys, key); }
+
+HfConfig ReadHfConfig(const std::filesystem::path& path,
+                      const files::OnFault& on_fault) {
+  const files::JsonDocument object =
+      files::ReadJsonObject(path, kMaxConfigBytes);
+  const ConfigReader config(*object, path.string());
+  try {
+    HfConfig result = ReadSettings(config);
+    CheckKeys(config, on_fault);
+    return result;
+  } catch (const Error& fault) {
+    on_fault(fault);
+    CheckKeys(config, on_fault);
+    throw;
+  }
 }
 
 }  // namespace tern::checkpoint

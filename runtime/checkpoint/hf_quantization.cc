@@ -13,8 +13,11 @@ void CheckQuantizationKeys(const ConfigReader& quantization) {
   if (!quantization.Has("quant_method")) {
     quantization.Refuse("quant_method", "is missing");
   }
-  quantization.Expect("modules_to_not_convert",
-                      nlohmann::json::array({"lm_head"}));
+  if (quantization.Has("modules_to_not_convert") &&
+      !IsListOf(quantization.Get("modules_to_not_convert"), 1, "lm_head")) {
+    quantization.Refuse("modules_to_not_convert",
+                        "is not a list of 'lm_head' alone");
+  }
   for (const auto& [key, value] : quantization.object().items()) {
     if (key != "quant_method" && key != "use_rms_norm" &&
         key != "rms_norm_eps" && key != "modules_to_not_convert" &&

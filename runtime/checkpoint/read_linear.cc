@@ -12,6 +12,7 @@
 #include "packing/ptq1_0.h"
 #include "packing/q2_0.h"
 #include "packing/quantize.h"
+#include "packing/t2.h"
 #include "packing/tq1_0.h"
 #include "packing/tq2_0.h"
 #include "packing/unpacked.h"
@@ -76,6 +77,13 @@ packing::I2SOrder ToOrder(I2SLayout layout) {
   return packing::I2SOrder::kC;
 }
 
+// Of a matrix of floats that is read piece by piece: 4 MiB of float32, and a
+// multiple of 8 rows, as AbsmeanTernarizer wants it.
+std::size_t RowsAtOnce(const LinearSource& source) {
+  constexpr std::size_t kFloats = std::size_t{1} << 20;
+  return std::max<std::size_t>(1, kFloats / source.cols / 8) * 8;
+}
+
 packing::MaybeFault Unpack(const LinearSource& source,
                            packing::TernaryMatrix& matrix) {
   const StoredTensor& weight = source.weight;
@@ -104,6 +112,9 @@ packing::MaybeFault Unpack(const LinearSource& source,
       return packing::UnpackIq1Bn(bytes, rows, cols, matrix);
     case StoredType::kIq2Bn:
       return packing::UnpackIq2Bn(bytes, rows, cols, matrix);
+    case StoredType::kT2:
+      return packing::UnpackT2(bytes, rows, cols, ReadMultipliers(source),
+                               matrix);
     default:
       throw Error(ErrorCode::kInvalidArgument,
                   weight.Place() + ": type " + weight.type_name +
@@ -127,14 +138,52 @@ void ApplyScale(const LinearSource& source, packing::TernaryMatrix& matrix) {
   packing::WidenScales(matrix);
 }
 
-packing::MaybeFault FromFloats(const LinearSource& source,
-                               packing::TernaryMatrix& matrix) {
-  std::vector<float> weights(source.rows * source.cols);
-  files::ReadFloats(source.weight, 0, source.rows, weights.data());
-  return source.kind == LinearKind::kMaster
-             ? packing::TernarizeAbsmean(weights, source.rows, source.cols,
-                                         matrix)
-             : packing::UnpackFloats(weights, source.rows, source.cols, matrix);
+// Calls use(weights) for all rows in order, a few MB of them at a time; returns
+// the fault that it does.
+template <class Use>
+packing::MaybeFault ForEachPiece(const LinearSource& source, const Use& use) {
+  std::vector<float> weights;
+  const std::size_t at_once = RowsAtOnce(source);
+  for (std::size_t row = 0; row < source.rows; row += at_once) {
+    const std::size_t end = std::min(row + at_once, source.rows);
+    weights.resize((end - row) * source.cols);
+    files::ReadFloats(source.weight, row, end, weights.data());
+    if (auto fault = use(std::span<const float>(weights))) return fault;
+  }
+  return {};
+}
+
+// Two passes over the file, so that the floats, 16 times the codes, are never
+// in memory together.
+packing::MaybeFault Ternarize(const LinearSource& source,
+                              packing::TernaryMatrix& matrix) {
+  packing::AbsmeanTernarizer ternarizer(source.rows, source.cols);
+  packing::MaybeFault fault =
+      ForEachPiece(source, [&](std::span<const float> weights) {
+        return ternarizer.Measure(weights);
+      });
+  if (!fault) fault = ternarizer.Begin(matrix);
+  if (fault) return fault;
+  return ForEachPiece(
+      source, [&](std::span<const float> weights) -> packing::MaybeFault {
+        ternarizer.Quantize(weights, matrix);
+        return {};
+      });
+}
+
+packing::MaybeFault UnpackFloats(const LinearSource& source,
+                                 packing::TernaryMatrix& matrix) {
+  packing::FloatUnpacker unpacker(source.rows, source.cols, matrix);
+  packing::MaybeFault fault =
+      ForEachPiece(source, [&](std::span<const float> weights) {
+        return unpacker.TakeCodes(weights);
+      });
+  if (fault) return fault;
+  return ForEachPiece(
+      source, [&](std::span<const float> weights) -> packing::MaybeFault {
+        unpacker.TakeScales(weights);
+        return {};
+      });
 }
 
 // Where row `row` in the order of halves is stored: of each head, dimension i
@@ -147,13 +196,14 @@ std::size_t StoredRow(const LinearSource& source, std::size_t row) {
   return row - dim + 2 * (dim % (head_dim / 2)) + half;
 }
 
-// Brings rows of `row_size` elements into the order of halves.
+// Brings `rows` rows of `row_size` elements, those of whole heads, into the
+// order of halves.
 template <class T>
-void RestoreRows(const LinearSource& source, std::size_t row_size,
-                 std::span<T> data) {
+void RestoreRows(const LinearSource& source, std::size_t rows,
+                 std::size_t row_size, std::span<T> data) {
   if (source.interleaved_heads == 0) return;
   const std::vector<T> stored(data.begin(), data.end());
-  for (std::size_t row = 0; row < source.rows; ++row) {
+  for (std::size_t row = 0; row < rows; ++row) {
     std::copy_n(
         stored.begin() +
             static_cast<std::ptrdiff_t>(StoredRow(source, row) * row_size),
@@ -164,11 +214,11 @@ void RestoreRows(const LinearSource& source, std::size_t row_size,
 // One code throughout, which no trained matrix has: the zeros of a hole in the
 // file, such as a download leaves that was cut short, as floats or as codes.
 void RefuseHole(const LinearSource& source,
-                const packing::TernaryMatrix& matrix) {
+                std::span<const std::uint8_t> codes) {
   constexpr std::uint8_t kFourZeros = 0x55;
-  const std::uint8_t first = matrix.codes.front();
+  const std::uint8_t first = codes.front();
   const bool one_code =
-      std::all_of(matrix.codes.begin(), matrix.codes.end(),
+      std::all_of(codes.begin(), codes.end(),
                   [&](std::uint8_t code) { return code == first; });
   if (!one_code || (first != 0 && first != kFourZeros)) return;
   throw Error(ErrorCode::kMalformed,
@@ -188,7 +238,46 @@ void RefuseHole(const LinearSource& source,
                   "does not run");
 }
 
+// What is wrong at byte `fault.offset` of the tensor's data.
+[[noreturn]] void RefuseBytes(const StoredTensor& tensor,
+                              const packing::Fault& fault) {
+  const std::uint64_t offset = tensor.offset + fault.offset;
+  throw Error(ErrorCode::kMalformed,
+              tensor.Place() + ": byte " + std::to_string(offset) + ": " +
+                  fault.what + "; the file is damaged, fetch it again",
+              offset);
+}
+
 }  // namespace
+
+packing::T2Scales ReadMultipliers(const LinearSource& source) {
+  const StoredTensor& tensor = source.multipliers.value();
+  const std::uint64_t rows = tensor.shape.size() == 1 ? 1 : tensor.shape[0];
+  std::vector<float> scales(tensor.ElementCount());
+  files::ReadFloats(tensor, 0, rows, scales.data());
+  packing::T2Scales unpacked;
+  if (const auto fault =
+          packing::UnpackT2Scales(tensor.shape, std::move(scales), source.rows,
+                                  source.cols, unpacked)) {
+    RefuseBytes(tensor, *fault);
+  }
+  return unpacked;
+}
+
+void CheckTiles(const LinearSource& source, const packing::T2Scales& scales,
+                std::span<const std::uint8_t> tiles) {
+  if (const auto fault =
+          packing::CheckT2(tiles, source.rows, source.cols, scales)) {
+    RefuseBytes(source.weight, *fault);
+  }
+  RefuseHole(source, tiles);
+}
+
+void ReadTiles(const LinearSource& source, const packing::T2Scales& scales,
+               std::span<std::uint8_t> tiles) {
+  source.weight.file->Read(source.weight.offset, tiles);
+  CheckTiles(source, scales, tiles);
+}
 
 std::uint64_t ReadLinearBytes(const LinearSource& source) {
   const std::uint64_t codes =
@@ -203,7 +292,7 @@ std::uint64_t ReadLinearBytes(const LinearSource& source) {
   return codes + (is_whole ? 0 : scales) +
          (source.kind == LinearKind::kTernary
               ? source.weight.bytes
-              : source.weight.ElementCount() * sizeof(float));
+              : RowsAtOnce(source) * source.cols * sizeof(float));
 }
 
 packing::TernaryMatrix ReadLinear(const LinearSource& source) {
@@ -213,35 +302,39 @@ packing::TernaryMatrix ReadLinear(const LinearSource& source) {
                     ": its weights are not ternary; read them as floats");
   }
   packing::TernaryMatrix matrix;
-  const packing::MaybeFault fault = source.kind == LinearKind::kTernary
-                                        ? Unpack(source, matrix)
-                                        : FromFloats(source, matrix);
+  const packing::MaybeFault fault =
+      source.kind == LinearKind::kTernary  ? Unpack(source, matrix)
+      : source.kind == LinearKind::kMaster ? Ternarize(source, matrix)
+                                           : UnpackFloats(source, matrix);
   if (fault && source.kind == LinearKind::kUnpacked) {
     RefuseUnpacked(source, *fault);
   }
-  if (fault) {
-    throw Error(ErrorCode::kMalformed,
-                source.weight.Place() + ": byte " +
-                    std::to_string(source.weight.offset + fault->offset) +
-                    ": " + fault->what +
-                    "; the file is damaged, fetch it again");
-  }
-  RefuseHole(source, matrix);
+  if (fault) RefuseBytes(source.weight, *fault);
+  RefuseHole(source, matrix.codes);
   ApplyScale(source, matrix);
-  RestoreRows(source, packing::TernaryMatrix::RowBytes(matrix.cols),
+  RestoreRows(source, matrix.rows,
+              packing::TernaryMatrix::RowBytes(matrix.cols),
               std::span(matrix.codes));
   if (matrix.group != packing::ScaleGroup::kMatrix) {
-    RestoreRows(source, matrix.scales.size() / matrix.rows,
+    RestoreRows(source, matrix.rows, matrix.scales.size() / matrix.rows,
                 std::span(matrix.scales));
   }
   return matrix;
 }
 
-void ReadDense(const LinearSource& source, std::span<std::uint8_t> bytes) {
+void ReadDense(const LinearSource& source, std::size_t row_begin,
+               std::size_t row_end, std::span<std::uint8_t> bytes) {
   const StoredTensor& weight = source.weight;
-  weight.file->Read(weight.offset, bytes);
-  files::RequireFinite(weight, 0, bytes);
-  RestoreRows(source, bytes.size() / source.rows, bytes);
+  const std::uint64_t row_bytes = weight.bytes / source.rows;
+  weight.file->Read(weight.offset + row_begin * row_bytes, bytes);
+  files::RequireFinite(weight, row_begin * row_bytes, bytes);
+  RestoreRows(source, row_end - row_begin, row_bytes, bytes);
+}
+
+void ReadDenseFloats(const LinearSource& source, std::size_t row_begin,
+                     std::size_t row_end, std::span<float> values) {
+  files::ReadFloats(source.weight, row_begin, row_end, values.data());
+  RestoreRows(source, row_end - row_begin, source.cols, values);
 }
 
 }  // namespace tern::checkpoint

@@ -1,6 +1,7 @@
 #include "runtime/checkpoint/tensor_table.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include <tern/error.h>
@@ -26,7 +27,8 @@ std::string Meaning(const std::string& name) {
   if (name.ends_with(".bias")) {
     return "a bias, which no architecture that tern runs has";
   }
-  if (name.ends_with(".scale") || name.ends_with("weight_scale")) {
+  if (name.ends_with(".scale") || name.ends_with(".scales") ||
+      name.ends_with("weight_scale")) {
     return "a scale of its own, which this form of the model does not have";
   }
   if (name == "lm_head.weight" || name == "output.weight") {
@@ -66,6 +68,21 @@ StoredTensor TensorTable::TakeFloats(const std::string& name,
   return tensor;
 }
 
+void TensorTable::TakeMultipliers(LinearSource& source) {
+  if (source.weight.type != StoredType::kT2) return;
+  constexpr std::string_view kEnd = ".weight";
+  std::string name = source.weight.name;
+  if (name.ends_with(kEnd)) name.resize(name.size() - kEnd.size());
+  source.multipliers = Take(name + ".scales");
+  if (source.multipliers->type != StoredType::kF32) {
+    throw Error(ErrorCode::kMalformed,
+                source.multipliers->Place() + ": type " +
+                    source.multipliers->type_name +
+                    " where the scales of T2 codes are F32; fetch the file "
+                    "again");
+  }
+}
+
 LinearSource TensorTable::TakeEmbedding(const std::string& name,
                                         std::size_t rows, std::size_t cols) {
   LinearSource source;
@@ -75,6 +92,7 @@ LinearSource TensorTable::TakeEmbedding(const std::string& name,
   const StoredType type = source.weight.type;
   if (IsTernary(type)) {
     source.kind = LinearKind::kTernary;
+    TakeMultipliers(source);
   } else if (!IsPlainFloat(type) && type != StoredType::kQ8_0 &&
              type != StoredType::kQ6K && type != StoredType::kQ4_0) {
     RefuseType(source.weight,
@@ -83,13 +101,29 @@ LinearSource TensorTable::TakeEmbedding(const std::string& name,
   return source;
 }
 
-void TensorTable::RefuseRest() const {
-  if (!tensors_.empty()) {
-    const auto& [name, tensor] = *tensors_.begin();
-    throw Error(ErrorCode::kUnsupported,
-                tensor.Place() + ": is " + Meaning(name) +
-                    "; tern runs nothing that it does not understand");
+void TensorTable::RefuseRest(const files::OnFault& on_fault) const {
+  for (const auto& [name, tensor] : tensors_) {
+    on_fault(Error(ErrorCode::kUnsupported,
+                   tensor.Place() + ": is " + Meaning(name) +
+                       "; tern runs nothing that it does not understand"));
   }
+}
+
+bool TensorTable::ContainsAny(const std::string& prefix) const {
+  const auto found = tensors_.lower_bound(prefix);
+  return found != tensors_.end() && found->first.starts_with(prefix);
+}
+
+void TensorTable::Drop(const std::string& prefix) {
+  auto found = tensors_.lower_bound(prefix);
+  while (found != tensors_.end() && found->first.starts_with(prefix)) {
+    found = tensors_.erase(found);
+  }
+}
+
+bool TensorTable::HasFault(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  return found != tensors_.end() && found->second.has_fault;
 }
 
 bool IsPlainFloat(StoredType type) {
@@ -107,6 +141,7 @@ bool IsTernary(StoredType type) {
     case StoredType::kPtq1_0:
     case StoredType::kIq1Bn:
     case StoredType::kIq2Bn:
+    case StoredType::kT2:
       return true;
     default:
       return false;
@@ -131,87 +166,6 @@ void RefuseType(const StoredTensor& tensor, const std::string& readable) {
                        ? " (TL1 and TL2 depend on a kernel configuration that "
                          "the file does not hold)"
                        : ""));
-}
-
-namespace {
-
-// Binds the tensors of one layer.
-class LayerBinder {
- public:
-  LayerBinder(TensorTable& table, const TensorNames& names,
-              const TakeLinear& take_linear, const ModelConfig& config,
-              std::size_t layer)
-      : table_(table),
-        names_(names),
-        take_linear_(take_linear),
-        config_(config),
-        prefix_(std::string(names.layers) + "." + std::to_string(layer) + ".") {
-  }
-
-  LayerSource Bind() {
-    const std::size_t hidden = config_.hidden_size;
-    const std::size_t q_width = config_.num_heads * config_.head_dim;
-    const std::size_t kv_width = config_.num_kv_heads * config_.head_dim;
-    LayerSource layer;
-    layer.attn_norm = Norm(names_.attn_norm, hidden);
-    layer.q = Linear(names_.q, q_width, hidden);
-    layer.k = Linear(names_.k, kv_width, hidden);
-    layer.v = Linear(names_.v, kv_width, hidden);
-    if (config_.head_norms) {
-      layer.q_norm = Norm(names_.q_norm, config_.head_dim);
-      layer.k_norm = Norm(names_.k_norm, config_.head_dim);
-    }
-    layer.o = Linear(names_.o, hidden, q_width);
-    layer.ffn_norm = Norm(names_.ffn_norm, hidden);
-    layer.gate = Linear(names_.gate, config_.ffn_size, hidden);
-    layer.up = Linear(names_.up, config_.ffn_size, hidden);
-    layer.down = Linear(names_.down, hidden, config_.ffn_size);
-    if (config_.sub_norms) {
-      layer.attn_sub_norm = Norm(names_.attn_sub_norm, q_width);
-      layer.ffn_sub_norm = Norm(names_.ffn_sub_norm, config_.ffn_size);
-    }
-    return layer;
-  }
-
- private:
-  StoredTensor Norm(const char* name, std::size_t size) {
-    return table_.TakeFloats(prefix_ + name + ".weight", {size});
-  }
-  LinearSource Linear(const char* name, std::size_t rows, std::size_t cols) {
-    LinearSource source = take_linear_(table_, prefix_ + name, rows, cols);
-    if (config_.projection_norms) {
-      source.input_norm =
-          table_.TakeFloats(prefix_ + name + names_.input_norm, {cols});
-    }
-    return source;
-  }
-
-  TensorTable& table_;
-  const TensorNames& names_;
-  const TakeLinear& take_linear_;
-  const ModelConfig& config_;
-  std::string prefix_;
-};
-
-}  // namespace
-
-void BindTensors(TensorTable& table, const TensorNames& names,
-                 const TakeLinear& take_linear, Checkpoint& checkpoint) {
-  const ModelConfig& config = checkpoint.config;
-  checkpoint.embedding = table.TakeEmbedding(names.embedding, config.vocab_size,
-                                             config.hidden_size);
-  if (!config.tied_head) {
-    checkpoint.head =
-        table.TakeEmbedding(names.head, config.vocab_size, config.hidden_size);
-  }
-  checkpoint.output_norm =
-      table.TakeFloats(names.output_norm, {config.hidden_size});
-  // No reserve(num_layers): the number is only believed layer by layer.
-  for (std::size_t i = 0; i < config.num_layers; ++i) {
-    checkpoint.layers.push_back(
-        LayerBinder(table, names, take_linear, config, i).Bind());
-  }
-  table.RefuseRest();
 }
 
 }  // namespace tern::checkpoint

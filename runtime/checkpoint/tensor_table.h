@@ -34,12 +34,21 @@ class TensorTable {
   files::StoredTensor Take(const std::string& name);
   // Take, and an Error (kUnsupported) unless the type is F32, F16 or BF16.
   files::StoredTensor TakeFloats(const std::string& name, const Shape& shape);
+  // Of a tensor of T2 codes, its multipliers: NAME.scales for NAME.weight.
+  // Throws Error if they are not there or no F32; of other types takes nothing.
+  void TakeMultipliers(LinearSource& source);
   // An embedding or a head, W [rows][cols]: floats, Q8_0, Q6_K or Q4_0, or
   // ternary codes.
   LinearSource TakeEmbedding(const std::string& name, std::size_t rows,
                              std::size_t cols);
-  // Throws Error (kUnsupported) naming a tensor that is left.
-  void RefuseRest() const;
+  // Tells each tensor that is left (kUnsupported).
+  void RefuseRest(const files::OnFault& on_fault) const;
+  // Tensors whose names begin so.
+  [[nodiscard]] bool ContainsAny(const std::string& prefix) const;
+  void Drop(const std::string& prefix);
+  // Of a tensor whose reader has told what is wrong with it.
+  [[nodiscard]] bool HasFault(const std::string& name) const;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
  private:
   std::filesystem::path path_;
@@ -74,9 +83,11 @@ using TakeLinear =
     std::function<LinearSource(TensorTable& table, const std::string& name,
                                std::size_t rows, std::size_t cols)>;
 
-// Fills the tensors of `checkpoint` according to its config.
+// Fills the tensors of `checkpoint` according to its config.  If on_fault
+// returns, those with a fault stay empty.
 void BindTensors(TensorTable& table, const TensorNames& names,
-                 const TakeLinear& take_linear, Checkpoint& checkpoint);
+                 const TakeLinear& take_linear, const files::OnFault& on_fault,
+                 Checkpoint& checkpoint);
 
 }  // namespace tern::checkpoint
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <tern/error.h>
-
 namespace tern::files {
 namespace {
 
@@ -33,11 +31,12 @@ std::uint64_t ByteReader::Count(std::uint64_t min_bytes, const char* things) {
   return count;
 }
 
-void ByteReader::Fail(const std::string& what) const {
-  throw Error(ErrorCode::kMalformed,
-              file_->path().string() + ": byte " + std::to_string(position_) +
-                  (context_.empty() ? "" : ": " + context_) + ": " + what +
-                  "; the file is damaged, fetch it again");
+Error ByteReader::Fault(const std::string& what) const {
+  return {ErrorCode::kMalformed,
+          file_->path().string() + ": byte " + std::to_string(position_) +
+              (context_.empty() ? "" : ": " + context_) + ": " + what +
+              "; the file is damaged, fetch it again",
+          position_};
 }
 
 void ByteReader::Bytes(std::span<std::uint8_t> out) {

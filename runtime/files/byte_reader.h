@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <tern/error.h>
+
 #include "runtime/files/input_file.h"
 
 namespace tern::files {
@@ -45,8 +47,9 @@ class ByteReader {
   // has no room for them, so that they may be allocated.
   std::uint64_t Count(std::uint64_t min_bytes, const char* things);
 
-  // Throws Error at the current position: `what`, then advice.
-  [[noreturn]] void Fail(const std::string& what) const;
+  // An Error at the current position: `what`, then advice.
+  [[nodiscard]] Error Fault(const std::string& what) const;
+  [[noreturn]] void Fail(const std::string& what) const { throw Fault(what); }
 
  private:
   void Bytes(std::span<std::uint8_t> out);

@@ -92,7 +92,8 @@ void RequireFinite(const StoredTensor& tensor, std::uint64_t first,
               tensor.Place() + ": " + unit +
                   std::to_string(first / stride + bad) +
                   " is not a finite number; the file is damaged or the "
-                  "training diverged");
+                  "training diverged",
+              tensor.offset + first + bad * stride);
 }
 
 }  // namespace tern::files

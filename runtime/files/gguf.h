@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/files/on_fault.h"
 #include "runtime/files/safetensors.h"
 
 namespace tern::files {
@@ -22,12 +23,21 @@ using GgufValue = std::variant<bool, std::int64_t, std::uint64_t, double,
                                std::vector<std::uint64_t>, std::vector<double>,
                                std::vector<bool>, std::vector<std::string>>;
 
+// What the table says of a tensor, beside what was made of it.
+struct GgufClaim {
+  std::uint32_t type_number = 0;
+  std::uint64_t room = 0;  // bytes up to the next tensor, 0: none in this file
+  bool ends_file = false;  // no tensor follows, or only beyond the end
+  bool has_shape = false;  // one that a file can hold
+};
+
 struct GgufFile {
   std::filesystem::path path;
   std::uint32_t version = 0;
   std::uint64_t alignment = 32;
   std::map<std::string, GgufValue> metadata;
   TensorMap tensors;  // shapes outermost first (GGUF stores them reversed)
+  std::map<std::string, GgufClaim> claims;  // of each tensor
 
   // Absent: nullopt.  Of another type, or out of range: Error (kMalformed)
   // naming the file and the key.
@@ -47,7 +57,13 @@ struct GgufFile {
 // each tensor's bytes against its type (formats.md's size rule: the space up to
 // the next tensor must be what the type needs).  A tensor of a type that tern
 // does not read is kept as StoredType::kOther, so that inspect can show it.
-GgufFile ReadGguf(const std::filesystem::path& path);
+//
+// With an `on_fault` that returns, gives what can be read in spite of the
+// faults: metadata up to the place where it cannot be followed any more, and
+// every tensor of the table as far as it can be followed, those with a fault as
+// kOther.  Throws Error only if the file cannot be opened.
+GgufFile ReadGguf(const std::filesystem::path& path,
+                  const OnFault& on_fault = ThrowFault);
 
 // True if the file starts with the magic "GGUF".
 bool IsGguf(const std::filesystem::path& path);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "packing/tiles.h"
+
 namespace tern::files {
 namespace {
 
@@ -13,21 +15,21 @@ struct TypeName {
 
 // Types of which tern needs to know nothing but the name.
 constexpr std::array kNames = {
-    TypeName{3, "Q4_1"},    TypeName{6, "Q5_0"},
-    TypeName{7, "Q5_1"},    TypeName{9, "Q8_1"},
-    TypeName{10, "Q2_K"},   TypeName{11, "Q3_K"},
-    TypeName{12, "Q4_K"},   TypeName{13, "Q5_K"},
-    TypeName{15, "Q8_K"},   TypeName{16, "IQ2_XXS"},
-    TypeName{17, "IQ2_XS"}, TypeName{18, "IQ3_XXS"},
-    TypeName{19, "IQ1_S"},  TypeName{20, "IQ4_NL"},
-    TypeName{21, "IQ3_S"},  TypeName{22, "IQ2_S"},
-    TypeName{23, "IQ4_XS"}, TypeName{24, "I8"},
-    TypeName{25, "I16"},    TypeName{26, "I32"},
-    TypeName{27, "I64"},    TypeName{28, "F64"},
-    TypeName{29, "IQ1_M"},  TypeName{37, "I8_S"},
-    TypeName{38, "TL1"},    TypeName{39, "TL2 or MXFP4"},
-    TypeName{40, "NVFP4"},  TypeName{41, "Q1_0"},
-    TypeName{43, "STQ1_0"}, TypeName{335, "IQ2_BN_R4"},
+    TypeName{3, "Q4_1"},          TypeName{6, "Q5_0"},
+    TypeName{7, "Q5_1"},          TypeName{9, "Q8_1"},
+    TypeName{10, "Q2_K"},         TypeName{11, "Q3_K"},
+    TypeName{12, "Q4_K"},         TypeName{13, "Q5_K"},
+    TypeName{15, "Q8_K"},         TypeName{16, "IQ2_XXS"},
+    TypeName{17, "IQ2_XS"},       TypeName{18, "IQ3_XXS"},
+    TypeName{19, "IQ1_S"},        TypeName{20, "IQ4_NL"},
+    TypeName{21, "IQ3_S"},        TypeName{22, "IQ2_S"},
+    TypeName{23, "IQ4_XS"},       TypeName{24, "I8"},
+    TypeName{25, "I16"},          TypeName{26, "I32"},
+    TypeName{28, "F64"},          TypeName{29, "IQ1_M"},
+    TypeName{37, "I8_S"},         TypeName{38, "TL1"},
+    TypeName{39, "TL2 or MXFP4"}, TypeName{40, "NVFP4"},
+    TypeName{41, "Q1_0"},         TypeName{43, "STQ1_0"},
+    TypeName{335, "IQ2_BN_R4"},
 };
 
 struct NumberedLayout {
@@ -53,11 +55,15 @@ constexpr std::array kLayouts = {
     NumberedLayout{135, {StoredType::kIq2Bn, "IQ2_BN", 64, 16, 4}},
     NumberedLayout{142, {StoredType::kPq2_0, "PQ2_0", 128, 34}},
     NumberedLayout{143, {StoredType::kPtq1_0, "PTQ1_0", 128, 28}},
+    NumberedLayout{27, {StoredType::kI64, "I64", 1, 8}},
+    // "t2" in ASCII, far from all numbers that others use.
+    NumberedLayout{0x7432, {StoredType::kT2, "T2", 1}},
 };
 
 }  // namespace
 
 std::uint64_t GgufLayout::Bytes(std::uint64_t rows, std::uint64_t cols) const {
+  if (type == StoredType::kT2) return packing::TilesBytes(rows, cols);
   // Of I2_S, rows may end within a byte.
   const std::uint64_t blocks =
       tensor_bytes != 0 ? rows * cols / block : rows * (cols / block);
@@ -69,6 +75,13 @@ std::vector<GgufLayout> GgufLayouts(std::uint32_t number) {
   for (const NumberedLayout& entry : kLayouts) {
     if (entry.number == number) layouts.push_back(entry.layout);
   }
+  return layouts;
+}
+
+std::vector<GgufLayout> AllGgufLayouts() {
+  std::vector<GgufLayout> layouts;
+  layouts.reserve(kLayouts.size());
+  for (const NumberedLayout& entry : kLayouts) layouts.push_back(entry.layout);
   return layouts;
 }
 

@@ -35,7 +35,8 @@ enum ValueType : std::uint32_t {
 };
 
 // A layout of tensor data.  Its blocks lie within rows, except those of I2_S,
-// which is a layout of the whole tensor.
+// which is a layout of the whole tensor.  T2 is one of tiles (packing/tiles.h),
+// for any rows and columns.
 struct GgufLayout {
   StoredType type = StoredType::kOther;  // kOther: known, but not read
   const char* name = nullptr;
@@ -44,7 +45,11 @@ struct GgufLayout {
   std::uint64_t row_bytes = 0;     // beside the blocks, once a row
   std::uint64_t tensor_bytes = 0;  // beside the blocks, once
 
-  // Of a tensor of rows of `cols` weights, a multiple of `block`.
+  // No block would run over a row's end.
+  [[nodiscard]] bool FitsRows(std::uint64_t cols) const {
+    return tensor_bytes != 0 || cols % block == 0;
+  }
+  // Of a tensor of rows of `cols` weights, which FitsRows.
   [[nodiscard]] std::uint64_t Bytes(std::uint64_t rows,
                                     std::uint64_t cols) const;
 };
@@ -52,6 +57,9 @@ struct GgufLayout {
 // What a number has been used for; empty for one whose layouts tern knows
 // nothing of but the name.
 std::vector<GgufLayout> GgufLayouts(std::uint32_t number);
+
+// Of all numbers.
+std::vector<GgufLayout> AllGgufLayouts();
 
 // "I2_S"; for a number of several meanings all of them, for an unknown one the
 // number itself.

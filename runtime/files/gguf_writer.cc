@@ -9,12 +9,14 @@
 #include <optional>
 #include <set>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 #include <tern/error.h>
 
 #include "runtime/files/gguf_types.h"
 #include "runtime/files/quote.h"
+#include "runtime/files/t2_file.h"
 
 namespace tern::files {
 namespace {
@@ -22,10 +24,11 @@ namespace {
 static_assert(std::endian::native == std::endian::little,
               "numbers are written as they lie in memory");
 
-constexpr std::uint64_t kAlignment = 32;  // GGUF's default
+constexpr std::uint64_t kDefaultAlignment = 32;  // GGUF's
+constexpr const char* kAlignmentKey = "general.alignment";
 
-std::uint64_t Padding(std::uint64_t size) {
-  return (kAlignment - size % kAlignment) % kAlignment;
+std::uint64_t Padding(std::uint64_t size, std::uint64_t alignment) {
+  return (alignment - size % alignment) % alignment;
 }
 
 // Whether a 32-bit type holds the value exactly.
@@ -141,7 +144,8 @@ std::string WhatIsWrong(const GgufTensor& tensor) {
 }
 
 Header MakeHeader(const GgufMetadata& metadata,
-                  const std::vector<GgufTensor>& tensors) {
+                  const std::vector<GgufTensor>& tensors,
+                  std::uint64_t alignment) {
   constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
   constexpr std::uint32_t kVersion = 3;
   Header header;
@@ -163,7 +167,7 @@ Header MakeHeader(const GgufMetadata& metadata,
     }
     header.Number(FindGgufType(tensor.type).value().number);
     header.Number(offset);
-    offset += tensor.Bytes() + Padding(tensor.Bytes());
+    offset += tensor.Bytes() + Padding(tensor.Bytes(), alignment);
   }
   return header;
 }
@@ -178,21 +182,52 @@ std::uint64_t GgufTensor::Bytes() const {
 }
 
 GgufWriter::GgufWriter(std::filesystem::path destination, bool overwrite,
-                       const GgufMetadata& metadata,
-                       std::vector<GgufTensor> tensors)
-    : file_(std::move(destination), overwrite), tensors_(std::move(tensors)) {
-  std::set<std::string> keys;
-  for (const auto& [key, value] : metadata) {
-    if (!keys.insert(key).second) Misuse("key " + Quote(key), "is there twice");
+                       GgufMetadata metadata, std::vector<GgufTensor> tensors,
+                       GgufForm form)
+    : file_(std::move(destination), overwrite),
+      tensors_(std::move(tensors)),
+      alignment_(form == GgufForm::kT2 ? kT2Alignment : kDefaultAlignment) {
+  CheckKeys(metadata);
+  if (form == GgufForm::kT2) {
+    metadata.emplace_back(kAlignmentKey, kT2Alignment);
+    metadata.emplace_back(kT2VersionKey, kT2Version);
+    tensors_.push_back(
+        {kChecksumsName, StoredType::kI64, {tensors_.size() + 1, 2}});
+    checksums_.emplace();
   }
+  CheckTensors();
+  const Header header = MakeHeader(metadata, tensors_, alignment_);
+  ReserveAll(header.bytes().size());
+  AppendRest(header.bytes());
+  Pad();
+}
+
+// The checksums end the file without padding.
+void GgufWriter::ReserveAll(std::uint64_t header_bytes) {
+  std::uint64_t total = header_bytes + Padding(header_bytes, alignment_);
+  for (const GgufTensor& tensor : tensors_) {
+    total += tensor.Bytes() + Padding(tensor.Bytes(), alignment_);
+  }
+  if (checksums_) total -= Padding(tensors_.back().Bytes(), alignment_);
+  file_.Reserve(total);
+}
+
+void GgufWriter::CheckKeys(const GgufMetadata& metadata) const {
+  std::set<std::string> keys = {kAlignmentKey, kT2VersionKey};
+  for (const auto& [key, value] : metadata) {
+    if (keys.insert(key).second) continue;
+    const bool is_own = key == kAlignmentKey || key == kT2VersionKey;
+    Misuse("key " + Quote(key), is_own ? "is the writer's" : "is there twice");
+  }
+}
+
+void GgufWriter::CheckTensors() const {
   std::set<std::string> names;
   for (const GgufTensor& tensor : tensors_) {
     const bool is_new = names.insert(tensor.name).second;
     const std::string what = is_new ? WhatIsWrong(tensor) : "is there twice";
     if (!what.empty()) Misuse("tensor " + Quote(tensor.name), what);
   }
-  Append(MakeHeader(metadata, tensors_).bytes());
-  Pad();
 }
 
 void GgufWriter::Misuse(const std::string& thing,
@@ -207,14 +242,41 @@ void GgufWriter::Append(std::span<const std::uint8_t> bytes) {
   size_ += bytes.size();
 }
 
+void GgufWriter::AppendRest(std::span<const std::uint8_t> bytes) {
+  Append(bytes);
+  if (checksums_) checksums_->rest.Add(bytes);
+}
+
 void GgufWriter::Pad() {
-  constexpr std::array<std::uint8_t, kAlignment> kZeros{};
-  Append(std::span(kZeros).first(Padding(size_)));
+  constexpr std::array<std::uint8_t, kT2Alignment> kZeros{};
+  AppendRest(std::span(kZeros).first(Padding(size_, alignment_)));
+}
+
+void GgufWriter::EndTensor() {
+  Pad();
+  ++current_;
+  current_bytes_ = 0;
+  if (!checksums_) return;
+  checksums_->done.push_back(checksums_->tensor.Sum());
+  checksums_->tensor = Hasher();
+}
+
+// The last sum is of the others, too, and ends the file.
+void GgufWriter::WriteChecksums() {
+  const auto write = [&](const Checksum& sum) {
+    std::array<std::uint8_t, 2 * sizeof sum.low> bytes;
+    std::memcpy(bytes.data(), &sum.low, sizeof sum.low);
+    std::memcpy(bytes.data() + sizeof sum.low, &sum.high, sizeof sum.high);
+    AppendRest(bytes);
+  };
+  for (const Checksum& sum : checksums_->done) write(sum);
+  write(checksums_->rest.Sum());
+  ++current_;
 }
 
 void GgufWriter::Write(std::span<const std::uint8_t> piece) {
   if (piece.empty()) return;
-  if (current_ == tensors_.size()) {
+  if (current_ + (checksums_ ? 1 : 0) == tensors_.size()) {
     Misuse("data", "goes on after the last tensor");
   }
   const std::uint64_t bytes = tensors_[current_].Bytes();
@@ -222,15 +284,13 @@ void GgufWriter::Write(std::span<const std::uint8_t> piece) {
     Misuse("tensor " + Quote(tensors_[current_].name), "has too much data");
   }
   Append(piece);
+  if (checksums_) checksums_->tensor.Add(piece);
   current_bytes_ += piece.size();
-  if (current_bytes_ == bytes) {
-    Pad();
-    ++current_;
-    current_bytes_ = 0;
-  }
+  if (current_bytes_ == bytes) EndTensor();
 }
 
 std::uint64_t GgufWriter::Finish() {
+  if (checksums_ && current_ + 1 == tensors_.size()) WriteChecksums();
   if (current_ != tensors_.size()) {
     Misuse("tensor " + Quote(tensors_[current_].name), "has too little data");
   }

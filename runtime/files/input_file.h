@@ -1,5 +1,5 @@
-// A file that is read by ranges, each checked: no mapping, so a file that
-// shrinks while it is read gives an Error and not a SIGBUS.
+// A file that is read by ranges, each checked: not mapped (mapped_file.h), so a
+// file that shrinks while it is read gives an Error and not a SIGBUS.
 #ifndef TERN_RUNTIME_FILES_INPUT_FILE_H_
 #define TERN_RUNTIME_FILES_INPUT_FILE_H_
 
@@ -24,6 +24,8 @@ class InputFile {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   // When it was opened.
   [[nodiscard]] std::uint64_t size() const { return size_; }
+  // The system's number of it, for MappedFile.
+  [[nodiscard]] int descriptor() const { return descriptor_; }
 
   // Fills `out` from `offset`.  Throws Error (kIo) if the range does not lie
   // within the file or the system fails to read it.

@@ -119,25 +119,37 @@ class Checked : public json::json_sax_t {
   std::vector<Level> open_;
 };
 
+// Empties `value` from its leaves up: a container of nothing but scalars and
+// empty containers goes without an allocation.
+// NOLINTNEXTLINE(misc-no-recursion): as deep as JsonLimits
+void Empty(json& value) {
+  if (!value.is_structured()) return;
+  for (json& child : value) Empty(child);
+  value.clear();
+}
+
 }  // namespace
 
-json ParseJsonObject(std::string_view text, const std::string& place,
-                     JsonLimits limits) {
-  json value;
-  Checked checked(value, place, limits);
+// NOLINTNEXTLINE(bugprone-exception-escape): Empty throws nothing
+JsonDocument::~JsonDocument() { Empty(value_); }
+
+JsonDocument ParseJsonObject(std::string_view text, const std::string& place,
+                             JsonLimits limits) {
+  JsonDocument document;
+  Checked checked(document.value(), place, limits);
   json::sax_parse(text,
                   &checked);  // false only after parse_error, which throws
-  if (!value.is_object()) {
+  if (!document->is_object()) {
     throw Error(ErrorCode::kMalformed,
                 place +
                     ": a JSON object was expected; this is not the file "
                     "it should be");
   }
-  return value;
+  return document;
 }
 
-json ReadJsonObject(const std::filesystem::path& path, std::uint64_t max_bytes,
-                    JsonLimits limits) {
+JsonDocument ReadJsonObject(const std::filesystem::path& path,
+                            std::uint64_t max_bytes, JsonLimits limits) {
   return ParseJsonObject(ReadTextFile(path, max_bytes), path.string(), limits);
 }
 

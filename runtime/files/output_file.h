@@ -1,13 +1,16 @@
 // A new file that appears under its name only when it is complete: everything
 // goes into a temporary file in the same directory, which Commit renames.  A
-// crash, a full disk or an exception leaves the old file, or none.
+// crash, a kill, a full disk or an exception leaves the old file, or none, and
+// at most a temporary file, which the next OutputFile there removes
+// (temporary_entry.h).
 #ifndef TERN_RUNTIME_FILES_OUTPUT_FILE_H_
 #define TERN_RUNTIME_FILES_OUTPUT_FILE_H_
 
 #include <cstdint>
 #include <filesystem>
 #include <span>
-#include <string>
+
+#include "runtime/files/temporary_entry.h"
 
 namespace tern::files {
 
@@ -17,18 +20,18 @@ class OutputFile {
   // false, or if it is no regular file (a directory, a device); kIo if the
   // temporary file cannot be made.
   OutputFile(std::filesystem::path destination, bool overwrite);
-  OutputFile(const OutputFile&) = delete;
-  OutputFile& operator=(const OutputFile&) = delete;
-  OutputFile(OutputFile&&) = delete;
-  OutputFile& operator=(OutputFile&&) = delete;
-  // Removes the temporary file unless Commit succeeded.
-  ~OutputFile();
 
   [[nodiscard]] const std::filesystem::path& destination() const {
     return destination_;
   }
+  // Takes room for so many bytes on the disk now, so that a lack of it is an
+  // Error (kIo) at once and not after an hour.  Fewer may be written.  File
+  // systems that cannot are passed over.
+  void Reserve(std::uint64_t bytes);
   // Appends.  Throws Error (kIo), on a full disk for instance.
   void Write(std::span<const std::uint8_t> bytes);
+  // Replaces bytes that have been written.
+  void WriteAt(std::uint64_t offset, std::span<const std::uint8_t> bytes);
   // Puts the bytes on the disk and the file in its place.  If another file has
   // taken the name meanwhile and `overwrite` is false, throws Error
   // (kInvalidArgument) and leaves that one alone.
@@ -36,14 +39,15 @@ class OutputFile {
 
  private:
   void PutInPlace();
-  [[noreturn]] void FailWith(const std::string& doing, int error) const;
 
   std::filesystem::path destination_;
-  std::filesystem::path temporary_;
   bool overwrite_;
-  int descriptor_ = -1;
-  bool committed_ = false;
+  TemporaryEntry temporary_;
+  std::uint64_t size_ = 0;
 };
+
+// Throws Error (kInvalidArgument): "PATH: exists already; ...".
+[[noreturn]] void RefuseExisting(const std::filesystem::path& path);
 
 }  // namespace tern::files
 

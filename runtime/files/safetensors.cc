@@ -4,7 +4,7 @@
 #include <array>
 #include <cstring>
 #include <limits>
-#include <set>
+#include <map>
 #include <utility>
 
 #include <tern/error.h>
@@ -47,9 +47,13 @@ constexpr std::array kDataTypes = {
     DataType{"F8_E8M0", 1, StoredType::kOther},
 };
 
+Error Damage(const std::string& place, const std::string& what) {
+  return {ErrorCode::kMalformed,
+          place + ": " + what + "; the file is damaged, fetch it again"};
+}
+
 [[noreturn]] void Malformed(const std::string& place, const std::string& what) {
-  throw Error(ErrorCode::kMalformed,
-              place + ": " + what + "; the file is damaged, fetch it again");
+  throw Damage(place, what);
 }
 
 // The JSON text at the start of the file.
@@ -135,24 +139,20 @@ std::uint64_t BytesOf(const DataType& type,
   return bytes;
 }
 
-StoredTensor ReadEntry(const std::string& name, const json& entry,
-                       const std::shared_ptr<const InputFile>& file,
-                       std::uint64_t data_begin) {
-  StoredTensor tensor;
-  tensor.name = name;
-  tensor.file = file;
+// Fills `tensor`, whose name and file are set.
+void ReadEntry(const json& entry, std::uint64_t data_begin,
+               StoredTensor& tensor) {
   const std::string place = tensor.Place();
   if (!entry.is_object()) {
     Malformed(place, "its header entry is not an object");
   }
   CheckKeys(entry, place);
   const DataType& type = TypeOf(entry, place);
-  tensor.type = type.type;
   tensor.type_name = type.name;
   tensor.shape = Integers(entry, "shape", place);
   const std::vector<std::uint64_t> range =
       Integers(entry, "data_offsets", place);
-  const std::uint64_t data_bytes = file->size() - data_begin;
+  const std::uint64_t data_bytes = tensor.file->size() - data_begin;
   if (range.size() != 2 || range[0] > range[1] || range[1] > data_bytes) {
     Malformed(place, "data_offsets are not a range within the " +
                          std::to_string(data_bytes) + " bytes of data");
@@ -165,16 +165,33 @@ StoredTensor ReadEntry(const std::string& name, const json& entry,
                          " bytes, but dtype and shape need " +
                          std::to_string(needed));
   }
-  return tensor;
+  tensor.type = type.type;
+}
+
+void ReadEntries(const json& entries,
+                 const std::shared_ptr<const InputFile>& file,
+                 std::uint64_t data_begin, const OnFault& on_fault,
+                 TensorMap& tensors) {
+  for (const auto& [name, entry] : entries.items()) {
+    if (name == "__metadata__") continue;
+    StoredTensor tensor;
+    tensor.name = name;
+    tensor.type_name = "?";
+    tensor.file = file;
+    tensor.has_fault = !Reporting(
+        on_fault, [&, &from = entry] { ReadEntry(from, data_begin, tensor); });
+    tensors.emplace(name, std::move(tensor));
+  }
 }
 
 // The format allows neither gaps nor overlaps: every data byte belongs to
 // exactly one tensor.
 void CheckTiling(const TensorMap& tensors, const InputFile& file,
-                 std::uint64_t data_begin) {
+                 std::uint64_t data_begin, const OnFault& on_fault) {
   std::vector<const StoredTensor*> order;
   order.reserve(tensors.size());
   for (const auto& [name, tensor] : tensors) {
+    if (tensor.has_fault) return;  // told; where it lies is anybody's guess
     order.push_back(&tensor);
   }
   std::sort(order.begin(), order.end(),
@@ -185,18 +202,18 @@ void CheckTiling(const TensorMap& tensors, const InputFile& file,
   std::uint64_t end = data_begin;
   for (const StoredTensor* tensor : order) {
     if (tensor->offset != end) {
-      Malformed(
+      on_fault(Damage(
           tensor->Place(),
           "begins at byte " + std::to_string(tensor->offset) +
               (tensor->offset < end ? ", inside" : ", not at the end of") +
-              " the tensor before it, which ends at " + std::to_string(end));
+              " the tensor before it, which ends at " + std::to_string(end)));
     }
-    end += tensor->bytes;
+    end = std::max(end, tensor->offset + tensor->bytes);
   }
   if (end != file.size()) {
-    Malformed(file.path().string(),
-              std::to_string(file.size() - end) + " bytes from byte " +
-                  std::to_string(end) + " on belong to no tensor");
+    on_fault(Damage(file.path().string(),
+                    std::to_string(file.size() - end) + " bytes from byte " +
+                        std::to_string(end) + " on belong to no tensor"));
   }
 }
 
@@ -212,10 +229,10 @@ bool IsPlainFileName(const std::string& name) {
 // tensor name -> file name
 std::map<std::string, std::string> ReadIndex(
     const std::filesystem::path& path) {
-  const json index = ReadJsonObject(path, kMaxIndexBytes, {.depth = 8});
+  const JsonDocument index = ReadJsonObject(path, kMaxIndexBytes, {.depth = 8});
   const std::string place = path.string();
-  const auto weight_map = index.find("weight_map");
-  if (weight_map == index.end() || !weight_map->is_object() ||
+  const auto weight_map = index->find("weight_map");
+  if (weight_map == index->end() || !weight_map->is_object() ||
       weight_map->empty()) {
     Malformed(place, "no object 'weight_map' that names the shards");
   }
@@ -233,39 +250,56 @@ std::map<std::string, std::string> ReadIndex(
   return shard_of;
 }
 
-TensorMap ReadShards(const std::filesystem::path& directory,
-                     const std::filesystem::path& index_path) {
-  const auto shard_of = ReadIndex(index_path);
-  std::set<std::string> shards;
+// file name -> whether it can be read.  All that are missing are told before
+// any is read: fetching them takes longest.
+std::map<std::string, bool> FindShards(
+    const std::filesystem::path& directory,
+    const std::map<std::string, std::string>& shard_of,
+    const std::string& index_name, const OnFault& on_fault) {
+  std::map<std::string, bool> shards;
   for (const auto& [name, shard] : shard_of) {
-    shards.insert(shard);
-  }
-  for (const std::string& shard : shards) {
-    if (!IsThere(directory / shard)) {
-      throw Error(ErrorCode::kNotFound, (directory / shard).string() +
-                                            ": missing, though " +
-                                            index_path.filename().string() +
-                                            " names it; fetch the whole model");
+    if (shards.contains(shard)) continue;
+    const std::filesystem::path path = directory / shard;
+    shards[shard] = IsThere(path);
+    if (!shards[shard]) {
+      on_fault(Error(ErrorCode::kNotFound,
+                     path.string() + ": missing, though " + index_name +
+                         " names it; fetch the whole model"));
     }
   }
+  return shards;
+}
+
+TensorMap ReadShards(const std::filesystem::path& directory,
+                     const std::filesystem::path& index_path,
+                     const OnFault& on_fault) {
+  const auto shard_of = ReadIndex(index_path);
+  auto shards =
+      FindShards(directory, shard_of, index_path.filename().string(), on_fault);
   TensorMap all;
-  for (const std::string& shard : shards) {
-    for (auto& [name, tensor] : ReadSafetensors(directory / shard)) {
+  for (auto& [shard, is_readable] : shards) {
+    if (!is_readable) continue;
+    TensorMap tensors;
+    is_readable = Reporting(on_fault, [&, &file = shard] {
+      tensors = ReadSafetensors(directory / file, on_fault);
+    });
+    for (auto& [name, tensor] : tensors) {
       const auto entry = shard_of.find(name);
       if (entry == shard_of.end() || entry->second != shard) {
-        Malformed(tensor.Place(),
-                  entry == shard_of.end()
-                      ? "is not in the index"
-                      : "the index says that it is in " + Quote(entry->second));
+        on_fault(Damage(tensor.Place(), entry == shard_of.end()
+                                            ? "is not in the index"
+                                            : "the index says that it is in " +
+                                                  Quote(entry->second)));
       }
       all.emplace(name, tensor);
     }
   }
   for (const auto& [name, shard] : shard_of) {
-    if (!all.contains(name)) {
-      Malformed((directory / shard).string(),
-                "tensor " + Quote(name) +
-                    " is missing, though the index says that it is here");
+    if (!all.contains(name) && shards.at(shard)) {
+      on_fault(Damage((directory / shard).string(),
+                      "tensor " + Quote(name) +
+                          " is missing, though the index says that it is "
+                          "here"));
     }
   }
   return all;
@@ -273,23 +307,22 @@ TensorMap ReadShards(const std::filesystem::path& directory,
 
 }  // namespace
 
-TensorMap ReadSafetensors(const std::filesystem::path& path) {
+TensorMap ReadSafetensors(const std::filesystem::path& path,
+                          const OnFault& on_fault) {
   const auto file = std::make_shared<const InputFile>(path);
   const std::string header = ReadHeader(*file);
-  const json entries = ParseJsonObject(header, path.string() + ": header",
-                                       {.depth = 4, .array_length = kMaxDims});
+  const JsonDocument entries =
+      ParseJsonObject(header, path.string() + ": header",
+                      {.depth = 4, .array_length = kMaxDims});
   const std::uint64_t data_begin = 8 + header.size();
   TensorMap tensors;
-  for (const auto& [name, entry] : entries.items()) {
-    if (name != "__metadata__") {
-      tensors.emplace(name, ReadEntry(name, entry, file, data_begin));
-    }
-  }
-  CheckTiling(tensors, *file, data_begin);
+  ReadEntries(*entries, file, data_begin, on_fault, tensors);
+  CheckTiling(tensors, *file, data_begin, on_fault);
   return tensors;
 }
 
-TensorMap ReadSafetensorsDirectory(const std::filesystem::path& directory) {
+TensorMap ReadSafetensorsDirectory(const std::filesystem::path& directory,
+                                   const OnFault& on_fault) {
   const std::filesystem::path single = directory / "model.safetensors";
   const std::filesystem::path index =
       directory / "model.safetensors.index.json";
@@ -302,17 +335,17 @@ TensorMap ReadSafetensorsDirectory(const std::filesystem::path& directory) {
                       "model.safetensors.index.json is here; fetch the whole "
                       "model");
     }
-    return ReadSafetensors(single);
+    return ReadSafetensors(single, on_fault);
   }
-  TensorMap tensors = ReadShards(directory, index);
+  TensorMap tensors = ReadShards(directory, index, on_fault);
   const bool names_single = std::any_of(
       tensors.begin(), tensors.end(),
       [&](const auto& entry) { return entry.second.file->path() == single; });
   if (has_single && !names_single) {
-    throw Error(ErrorCode::kMalformed,
-                single.string() +
-                    ": lies beside an index that does not name it, two sets "
-                    "of weights; remove one of them");
+    on_fault(Error(ErrorCode::kMalformed,
+                   single.string() +
+                       ": lies beside an index that does not name it, two sets "
+                       "of weights; remove one of them"));
   }
   return tensors;
 }

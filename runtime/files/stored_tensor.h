@@ -29,6 +29,8 @@ enum class StoredType {
   kPtq1_0,  // blocks of 128
   kIq1Bn,
   kIq2Bn,
+  kT2,     // tern's own: the kernels' tiles
+  kI64,    // checksums
   kOther,  // named by type_name, cannot be read
 };
 
@@ -40,6 +42,9 @@ struct StoredTensor {
   std::shared_ptr<const InputFile> file;
   std::uint64_t offset = 0;  // from the start of the file
   std::uint64_t bytes = 0;   // checked: lies within the file, fits the type
+  // Something is wrong with its place, type or size, and its reader has told
+  // it: kOther, and its bytes are what there is room for, or 0.
+  bool has_fault = false;
 
   [[nodiscard]] std::uint64_t ElementCount() const;
   // "model.safetensors: tensor 'model.norm.weight'", to start an error message.

@@ -51,11 +51,15 @@ inline std::size_t RowTiles(std::span<const Projection> layers) {
   return tiles;
 }
 
-// Few tokens: calls fn(RowRange, thread) for all rows of all layers.
+// Few tokens: calls fn(RowRange, thread) for all rows of all layers.  The
+// kernels are fastest with 4 row tiles at a time, but every thread should have
+// work, and the last ones to finish not much more than the others.
 template <class Fn>
 void ForEachRowRange(std::span<const Projection> layers, Team& team,
                      const Fn& fn) {
-  ParallelFor(team, RowTiles(layers), 1,
+  constexpr std::size_t kGrain = 4;
+  const std::size_t tiles = RowTiles(layers);
+  ParallelFor(team, tiles, tiles < 4 * kGrain * team.size() ? 1 : kGrain,
               [&](std::size_t begin, std::size_t end, std::size_t thread) {
                 ForEachLayer(layers, begin, end,
                              [&](const RowRange& rows) { fn(rows, thread); });

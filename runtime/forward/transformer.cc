@@ -263,15 +263,20 @@ void RunLayer(const ForwardPass& pass, std::size_t layer, std::size_t tokens,
   AddRows(pass, tokens);
 }
 
-void RunTokens(const ForwardPass& pass, std::span<const Token> tokens,
+bool RunTokens(const ForwardPass& pass, std::span<const Token> tokens,
                std::size_t position) noexcept {
   Embed(pass, tokens);
   PreparePositions(pass, tokens.size(), position);
   for (std::size_t layer = 0; layer < pass.config.num_layers; ++layer) {
+    if (pass.cancel != nullptr &&
+        pass.cancel->load(std::memory_order_relaxed)) {
+      return false;
+    }
     RunLayer(pass, layer, tokens.size(), position);
   }
   NormRows(pass, pass.work.x.data(), pass.weights.output_norm, tokens.size(),
            pass.work.x.data());
+  return true;
 }
 
 void RunHead(const ForwardPass& pass, const float* x, std::size_t tokens,

@@ -14,6 +14,7 @@
 #ifndef TERN_RUNTIME_FORWARD_TRANSFORMER_H_
 #define TERN_RUNTIME_FORWARD_TRANSFORMER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -64,6 +65,7 @@ struct ForwardPass {
   KvCache& cache;
   Workspace& work;
   Team& team;
+  const std::atomic<bool>* cancel = nullptr;  // set from another thread
 };
 
 // work.x [tokens][hidden] = rows of the embedding.
@@ -80,8 +82,9 @@ void RunLayer(const ForwardPass& pass, std::size_t layer, std::size_t tokens,
 
 // All of the above and the final norm: work.x [tokens][hidden] is what the head
 // reads.  tokens.size() <= work.max_tokens, position + tokens.size() <= cache
-// capacity.
-void RunTokens(const ForwardPass& pass, std::span<const Token> tokens,
+// capacity.  False if pass.cancel was seen set before a layer: then work.x is
+// not complete.
+bool RunTokens(const ForwardPass& pass, std::span<const Token> tokens,
                std::size_t position) noexcept;
 
 // logits [tokens][vocab] = head applied to x [tokens][hidden].

@@ -236,9 +236,10 @@ std::vector<ChatTemplate> ReadChatTemplates(const fs::path& directory) {
   }
   const fs::path path = directory / "tokenizer_config.json";
   if (!files::IsThere(path)) return {};
-  const nlohmann::json document = files::ReadJsonObject(path, kMaxConfigBytes);
+  const files::JsonDocument document =
+      files::ReadJsonObject(path, kMaxConfigBytes);
   const auto found =
-      JsonNode(document, path.string(), "").Find("chat_template");
+      JsonNode(*document, path.string(), "").Find("chat_template");
   if (!found.has_value()) return {};
   if (found->value().is_string()) {
     return {{.name = "", .text = found->String()}};

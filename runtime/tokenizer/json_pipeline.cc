@@ -3,10 +3,10 @@
 #include <optional>
 #include <string>
 
+#include "runtime/files/json.h"
+
 namespace tern::tokenizer {
 namespace {
-
-using nlohmann::json;
 
 constexpr const char* kSpace = "\xE2\x96\x81";  // U+2581
 
@@ -97,9 +97,19 @@ void ReadByteLevelDecoder(const JsonNode& root) {
   node->AllowOnly({"type", "add_prefix_space", "trim_offsets", "use_regex"});
 }
 
-json Replace(const char* from, const char* to) {
-  return {
-      {"type", "Replace"}, {"pattern", {{"String", from}}}, {"content", to}};
+// The text of a JSON object that replaces `from`; neither needs escapes.
+std::string Replace(const std::string& from, const std::string& to) {
+  return R"({"type": "Replace", "pattern": {"String": ")" + from +
+         R"("}, "content": ")" + to + "\"}";
+}
+
+// The text of one whose member `name` lists the objects in `parts`.
+std::string Sequence(const std::string& name, const std::string& parts) {
+  return R"({"type": "Sequence", ")" + name + "\": [" + parts + "]}";
+}
+
+bool IsJson(const JsonNode& node, const std::string& text) {
+  return node.value() == *files::ParseJsonObject(text, "what tern knows");
 }
 
 void ReadMetaspace(const JsonNode& node, TokenizerSpec& spec) {
@@ -136,13 +146,12 @@ void ReadSentencePieceSpaces(const JsonNode& root, TokenizerSpec& spec) {
     pre_tokenizer->Require("type").RefuseValue(
         "is not known beside a normalizer in a SentencePiece vocabulary");
   }
-  const json replace = Replace(" ", kSpace);
-  const json prepend = {{"type", "Prepend"}, {"prepend", kSpace}};
-  const json sequence = {{"type", "Sequence"},
-                         {"normalizers", {prepend, replace}}};
-  if (normalizer->value() == sequence) {
+  const std::string replace = Replace(" ", kSpace);
+  const std::string prepend =
+      R"({"type": "Prepend", "prepend": ")" + std::string(kSpace) + "\"}";
+  if (IsJson(*normalizer, Sequence("normalizers", prepend + "," + replace))) {
     spec.dummy_prefix.added = true;
-  } else if (normalizer->value() != replace) {
+  } else if (!IsJson(*normalizer, replace)) {
     normalizer->RefuseValue(
         "is not known to tern; it knows Prepend and Replace of SentencePiece's "
         "space");
@@ -151,15 +160,13 @@ void ReadSentencePieceSpaces(const JsonNode& root, TokenizerSpec& spec) {
 
 void CheckSentencePieceDecoder(const JsonNode& root,
                                const TokenizerSpec& spec) {
-  json parts = {
-      Replace(kSpace, " "), {{"type", "ByteFallback"}}, {{"type", "Fuse"}}};
+  std::string parts =
+      Replace(kSpace, " ") + R"(, {"type": "ByteFallback"}, {"type": "Fuse"})";
   if (spec.dummy_prefix.added) {
-    parts.push_back(
-        {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+    parts += R"(, {"type": "Strip", "content": " ", "start": 1, "stop": 0})";
   }
-  const json expected = {{"type", "Sequence"}, {"decoders", parts}};
   const JsonNode decoder = root.Require("decoder");
-  if (decoder.value() != expected) {
+  if (!IsJson(decoder, Sequence("decoders", parts))) {
     decoder.RefuseValue(
         "does not undo what comes before the model; tern needs Replace, "
         "ByteFallback, Fuse, and Strip where a space is put first");

@@ -38,9 +38,10 @@ void ReadTemplate(const JsonNode& processor, TokenizerSpec& spec) {
   const JsonNode single = processor.Require("single");
   single.RequireArray();
   const std::size_t size = single.value().size();
-  const json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  const files::JsonDocument text = files::ParseJsonObject(
+      R"({"Sequence": {"id": "A", "type_id": 0}})", "the text's place");
   const bool ends_with_text =
-      (size == 1 || size == 2) && single.value().back() == text;
+      (size == 1 || size == 2) && single.value().back() == *text;
   const bool begins_with_token =
       size == 1 || (size == 2 && single.value()[0].contains("SpecialToken"));
   if (!ends_with_text || !begins_with_token) {
@@ -145,8 +146,9 @@ void ReadFilesBeside(const fs::path& tokenizer_json, TokenizerSpec& spec) {
   const auto read = [&](const char* name, const auto& use) {
     const fs::path path = fs::path(tokenizer_json).replace_filename(name);
     if (!files::IsThere(path)) return;
-    const json document = files::ReadJsonObject(path, kMaxConfigBytes);
-    use(JsonNode(document, path.string(), ""), spec);
+    const files::JsonDocument document =
+        files::ReadJsonObject(path, kMaxConfigBytes);
+    use(JsonNode(*document, path.string(), ""), spec);
   };
   // In this order, so that a model's first end token is its own.
   read("config.json", ReadEndIds);

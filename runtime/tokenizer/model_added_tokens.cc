@@ -170,8 +170,9 @@ void ReadAddedTokensBeside(const fs::path& tokenizer_model,
   const auto read = [&](const char* name, auto method) {
     const fs::path path = fs::path(tokenizer_model).replace_filename(name);
     if (!files::IsThere(path)) return;
-    const json document = files::ReadJsonObject(path, kMaxConfigBytes);
-    (collector.*method)(JsonNode(document, path.string(), ""));
+    const files::JsonDocument document =
+        files::ReadJsonObject(path, kMaxConfigBytes);
+    (collector.*method)(JsonNode(*document, path.string(), ""));
   };
   read("added_tokens.json", &Collector::ReadIds);
   read("special_tokens_map.json", &Collector::ReadSpecialNames);

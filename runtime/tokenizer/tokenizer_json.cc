@@ -195,9 +195,9 @@ void ReadMerges(const JsonNode& merges, TokenizerSpec& spec) {
 }  // namespace
 
 TokenizerSpec ReadJsonSpec(const std::filesystem::path& path) {
-  const auto document = std::make_shared<const json>(
+  const auto document = std::make_shared<const files::JsonDocument>(
       files::ReadJsonObject(path, kMaxTokenizerBytes, kTokenizerLimits));
-  const JsonNode root(*document, path.string(), "");
+  const JsonNode root(**document, path.string(), "");
   // truncation and padding cut and fill batches of a caller who asks for it;
   // they do not belong to the text's ids.
   root.AllowOnly({"version", "truncation", "padding", "added_tokens",

@@ -96,8 +96,10 @@ TEST(Bench, AShapeIsCheckedAndMeasuredInATable) {
   const ProgramResult run = Bench(
       {"--shape", "bitnet-700m", "-p", "4", "-n", "2", "-r", "3", "-t", "2"});
   ASSERT_EQ(run.status, 0) << run.err;
-  EXPECT_TRUE(Contains(run.out, "\nbitnet-700m  ternary  pp4 ")) << run.out;
-  EXPECT_TRUE(Contains(run.out, "\nbitnet-700m  ternary  tg2 ")) << run.out;
+  EXPECT_TRUE(Contains(run.out, "\nbitnet-700m  ternary  auto  pp4 "))
+      << run.out;
+  EXPECT_TRUE(Contains(run.out, "\nbitnet-700m  ternary  auto  tg2 "))
+      << run.out;
   EXPECT_TRUE(Contains(run.err, "are those of plain loops")) << run.err;
 }
 

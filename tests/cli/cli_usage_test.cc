@@ -22,8 +22,9 @@ using testing::ProgramRun;
 using testing::RunProgram;
 using Words = std::vector<std::string>;
 
-const Words kCommands = {"run",        "tokenize", "detokenize", "logits",
-                         "perplexity", "inspect",  "pack",       "bench"};
+const Words kCommands = {"run",    "tokenize",   "detokenize",
+                         "logits", "perplexity", "inspect",
+                         "pack",   "verify",     "bench"};
 
 ProgramResult Tern(const Words& words, const ProgramRun& run = {}) {
   return RunProgram(TERN_PROGRAM, words, run);

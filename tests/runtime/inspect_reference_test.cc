@@ -59,6 +59,7 @@ TEST(InspectReference, FilesOfEveryKindAreSoundAndExplained) {
         "models/zoo/z3-trilm-unpacked", "models/zoo/z4-falcon-e-offline"}) {
     const ModelReport report = Look(name);
     EXPECT_EQ(report.problems, std::vector<std::string>()) << name;
+    EXPECT_EQ(report.warnings, std::vector<std::string>()) << name;
     EXPECT_TRUE(report.config.has_value()) << name;
     ASSERT_TRUE(report.memory.has_value()) << name;
     EXPECT_GT(report.memory->ternary_bytes, 0U) << name;
@@ -73,8 +74,43 @@ TEST(InspectReference, FilesThatCannotBeRunSayWhyAndAreListed) {
     EXPECT_FALSE(report.problems.empty()) << name;
     EXPECT_FALSE(report.metadata.empty()) << name;
   }
-  EXPECT_FALSE(
-      Look("gguf/zb-bitnet-256.CORRUPT-2threads.i2_s.gguf").problems.empty());
+}
+
+// A quantiser with two threads: all 14 matrices are wrong, and say by how much.
+TEST(InspectReference, AFileWrittenByTwoThreadsIsExplained) {
+  const ModelReport report =
+      Look("gguf/zb-bitnet-256.CORRUPT-2threads.i2_s.gguf");
+  EXPECT_EQ(report.problems.size(), 14U);
+  EXPECT_EQ(report.tensors.size(), 24U);
+  EXPECT_FALSE(report.runs);
+  EXPECT_NE(report.verdict.find("one thread"), std::string::npos);
+  for (const TensorReport& tensor : report.tensors) {
+    EXPECT_EQ(tensor.verdict.find("two threads") != std::string::npos,
+              tensor.type == "I2_S")
+        << tensor.name;
+  }
+}
+
+TEST(InspectReference, RowsThatAreNoWholeBlocksAreExplained) {
+  const ModelReport report =
+      Look("gguf/z1-bitnet-2b4t-packed.K640-UNSOUND.tq2_0.gguf");
+  EXPECT_EQ(report.problems.size(), 2U);
+  EXPECT_NE(report.verdict.find("convert the model to I2_S"),
+            std::string::npos);
+}
+
+// The published 2B4T file lacks the key; the rest of it is sound.
+TEST(InspectReference, WhatIsInferredOfThePublishedMetadata) {
+  const ModelReport report =
+      Look("gguf/books-14m.published-metadata.i2_s.gguf");
+  EXPECT_TRUE(report.runs);
+  EXPECT_EQ(report.warnings, std::vector<std::string>{});
+  bool is_told = false;
+  for (const std::string& line : report.inferred) {
+    is_told = is_told ||
+              line.find("tokenizer.ggml.pre is missing") != std::string::npos;
+  }
+  EXPECT_TRUE(is_told);
 }
 
 }  // namespace

@@ -194,13 +194,158 @@ TEST(Inspect, AFileThatCannotBeRunIsStillListed) {
   EXPECT_EQ(report.tensors[0].scale_max, 0.5F);
 }
 
-TEST(Inspect, ATruncatedFileIsAReportWithOneProblem) {
+TEST(Inspect, ATruncatedFileListsAllItsTensors) {
   const TemporaryDirectory directory;
   WriteTinyGguf({}, directory / "a.gguf");
-  fs::resize_file(directory / "a.gguf", 3000);
+  const std::size_t whole = Inspect(directory / "a.gguf").tensors.size();
+  fs::resize_file(directory / "a.gguf",
+                  fs::file_size(directory / "a.gguf") / 2);
   const ModelReport report = Inspect(directory / "a.gguf");
-  EXPECT_TRUE(report.tensors.empty());
-  EXPECT_EQ(report.problems.size(), 1U);
+  EXPECT_EQ(report.tensors.size(), whole);
+  EXPECT_TRUE(report.config.has_value());
+  EXPECT_FALSE(report.memory.has_value());
+  EXPECT_TRUE(Mentions(report, "more tensors"));
+  EXPECT_FALSE(report.runs);
+  EXPECT_NE(report.verdict.find("fetch"), std::string::npos) << report.verdict;
+  const auto tensors = ByName(report);
+  EXPECT_TRUE(tensors.at("blk.0.attn_q.weight").is_ternary);
+  EXPECT_EQ(tensors.at("blk.1.ffn_down.weight").verdict,
+            "none of its bytes are in the file");
+}
+
+TEST(Inspect, ASoundModelRunsOnIdsIfItHasNoTokenizer) {
+  const TemporaryDirectory directory;
+  WriteTinyHuggingFace({}, directory / "model");
+  const ModelReport report = Inspect(directory / "model");
+  EXPECT_TRUE(report.runs);
+  EXPECT_NE(report.verdict.find("token ids alone"), std::string::npos);
+  EXPECT_EQ(report.warnings, std::vector<std::string>{});
+}
+
+// Every tensor with a fault has its problem and its verdict; the others have
+// their shares.
+TEST(Inspect, WrongSizesAreAllTold) {
+  const TemporaryDirectory directory;
+  fs::copy_file(
+      fs::path(TERN_SOURCE_DIR) / "tests/golden/zb-bitnet-256.i2_s.gguf",
+      directory / "a.gguf");
+  std::string bytes = ReadFile(directory / "a.gguf");
+  for (const std::string name :
+       {"blk.0.attn_q.weight", "blk.1.ffn_up.weight"}) {
+    // After the name: dimension count, two dimensions, the type's number.
+    const std::size_t type = bytes.find(name) + name.size() + 4 + 16;
+    ASSERT_EQ(bytes[type], 36);
+    bytes[type] = 35;
+  }
+  WriteFile(directory / "a.gguf", bytes);
+  const ModelReport report = Inspect(directory / "a.gguf");
+  EXPECT_EQ(report.problems.size(), 2U);
+  EXPECT_FALSE(report.runs);
+  const auto tensors = ByName(report);
+  const TensorReport& q = tensors.at("blk.0.attn_q.weight");
+  EXPECT_FALSE(q.is_ternary);
+  EXPECT_NE(q.verdict.find("TQ2_0 (66-byte blocks of 256) does not fit"),
+            std::string::npos)
+      << q.verdict;
+  EXPECT_NE(q.verdict.find("as many bytes as I2_S"), std::string::npos)
+      << q.verdict;
+  EXPECT_TRUE(tensors.at("blk.0.attn_k.weight").is_ternary);
+  EXPECT_NE(report.tokenizer.find("llama-bpe"), std::string::npos);
+}
+
+// 18-byte blocks of 64 or 34-byte blocks of 128.
+TEST(Inspect, OfATypeNumberOfSeveralMeaningsItTellsWhichFits) {
+  const TemporaryDirectory directory;
+  {
+    files::GgufWriter writer(
+        directory / "a.gguf", false, {},
+        {{"x.weight", files::StoredType::kQ2_0, {16, 128}}});
+    writer.Write(Bytes(std::size_t{16} * 2 * 18, 0x55));
+    writer.Finish();
+  }
+  const ModelReport report = Inspect(directory / "a.gguf");
+  ASSERT_EQ(report.tensors.size(), 1U);
+  const std::string& verdict = report.tensors[0].verdict;
+  EXPECT_NE(verdict.find("(18-byte blocks of 64) fits"), std::string::npos)
+      << verdict;
+  EXPECT_NE(verdict.find("(34-byte blocks of 128) does not fit: 544 bytes, "
+                         "where 576 are here"),
+            std::string::npos)
+      << verdict;
+}
+
+TEST(Inspect, ScalesThatNoTrainedModelHasAreWarnings) {
+  const TemporaryDirectory directory;
+  WriteTinyGguf({.scale = 3}, directory / "large.gguf");
+  ModelReport report = Inspect(directory / "large.gguf");
+  EXPECT_EQ(report.problems, std::vector<std::string>{});
+  ASSERT_EQ(report.warnings.size(), 1U);
+  EXPECT_NE(report.warnings[0].find("trained models have 0.01 to 2"),
+            std::string::npos);
+
+  WriteTinyGguf({}, directory / "a.gguf");
+  const auto before = ByName(Inspect(directory / "a.gguf"));
+  const TensorReport& k = before.at("blk.1.attn_k.weight");
+  // 0.5 becomes 0.5 * 2^16: exponent 0x7e + 16 in the scale at the end.
+  const std::uint64_t scale = k.offset + k.bytes - 32;
+  Damage(directory / "a.gguf", scale + 3, '\x47');
+  report = Inspect(directory / "a.gguf");
+  ASSERT_EQ(report.warnings.size(), 1U);
+  EXPECT_NE(report.warnings[0].find("'blk.1.attn_k.weight'"), std::string::npos)
+      << report.warnings[0];
+}
+
+TEST(Inspect, WhatTheFileLeavesOpenIsListed) {
+  const TemporaryDirectory directory;
+  WriteTinyGguf({}, directory / "a.gguf");
+  const ModelReport report = Inspect(directory / "a.gguf");
+  ASSERT_EQ(report.inferred.size(), 3U);
+  EXPECT_NE(report.inferred[0].find("tern.activations"), std::string::npos);
+  EXPECT_NE(report.inferred[1].find("output.weight"), std::string::npos);
+  EXPECT_NE(report.inferred[2].find("llama-bpe, inferred from the architecture "
+                                    "because tokenizer.ggml.pre is missing"),
+            std::string::npos)
+      << report.inferred[2];
+}
+
+// Shapes, missing tensors and keys that no one knows, all at once.
+TEST(Inspect, EverythingWrongWithADirectoryIsTold) {
+  const TemporaryDirectory directory;
+  const fs::path model = directory / "model";
+  WriteTinyHuggingFace({}, model);
+  auto config = nlohmann::json::parse(ReadFile(model / "config.json"));
+  config["intermediate_size"] = 256;  // it is 512
+  config["num_hidden_layers"] = 4;    // there are 2
+  config["mystery"] = 1;
+  config["enigma"] = 2;
+  WriteFile(model / "config.json", config.dump());
+  const ModelReport report = Inspect(model);
+  for (const char* words :
+       {"'mystery'", "'enigma'", "'model.layers.0.mlp.gate_proj.weight'",
+        "'model.layers.0.mlp.ffn_sub_norm.weight'",
+        "'model.layers.1.mlp.down_proj.weight'", "layers 2 to 3"}) {
+    EXPECT_TRUE(Mentions(report, words)) << words;
+  }
+  EXPECT_EQ(report.problems.size(), 2U + 2 * 4 + 1);
+  EXPECT_TRUE(report.config.has_value());
+  EXPECT_FALSE(report.runs);
+  EXPECT_TRUE(
+      ByName(report).at("model.layers.0.self_attn.q_proj.weight").is_ternary);
+}
+
+TEST(Inspect, UnknownQuantisationsAreToldWithTheTensors) {
+  const TemporaryDirectory directory;
+  const fs::path model = directory / "model";
+  WriteTinyHuggingFace({}, model);
+  auto config = nlohmann::json::parse(ReadFile(model / "config.json"));
+  config["quantization_config"]["quant_method"] = "gptq";
+  config["mystery"] = 1;
+  WriteFile(model / "config.json", config.dump());
+  const ModelReport report = Inspect(model);
+  EXPECT_TRUE(Mentions(report, "gptq"));
+  EXPECT_TRUE(Mentions(report, "'mystery'"));
+  EXPECT_EQ(report.tensors.size(), 2U + 2 * 11);
+  EXPECT_FALSE(report.config.has_value());
 }
 
 TEST(Inspect, WhatIsNoModelIsAnError) {

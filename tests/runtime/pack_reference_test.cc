@@ -74,7 +74,8 @@ void ExpectSameMetadata(const GgufFile& ours, const GgufFile& theirs) {
 TEST(PackReference, I2SAsBitnetCppWritesIt) {
   const TemporaryDirectory directory;
   const fs::path out = directory / "a.gguf";
-  Pack(Model("books-14m-packed"), out, {.head = PackedHead::kF16});
+  Pack(Model("books-14m-packed"), out,
+       {.type = PackedType::kI2S, .head = PackedHead::kF16});
   const GgufFile ours = files::ReadGguf(out);
   const GgufFile theirs = files::ReadGguf(Gguf("books-14m.i2_s.gguf"));
   ExpectSameTensors(ours, theirs);
@@ -100,7 +101,8 @@ TEST(PackReference, Tq2AsBitnetCppWritesIt) {
 // Their ternary values are the same; the scales differ by bf16 rounding.
 TEST(PackReference, MasterWeightsBecomeThePackedModelsCodes) {
   const TemporaryDirectory directory;
-  Pack(Model("books-14m-master"), directory / "a.gguf", {});
+  Pack(Model("books-14m-master"), directory / "a.gguf",
+       {.type = PackedType::kI2S});
   const GgufFile ours = files::ReadGguf(directory / "a.gguf");
   const GgufFile theirs = files::ReadGguf(Gguf("books-14m.i2_s.gguf"));
   std::size_t compared = 0;
@@ -118,7 +120,7 @@ TEST(PackReference, MasterWeightsBecomeThePackedModelsCodes) {
 TEST(PackReference, PublishedMetadataIsCopied) {
   const TemporaryDirectory directory;
   const fs::path source = Gguf("books-14m.published-metadata.i2_s.gguf");
-  Pack(source, directory / "a.gguf", {});
+  Pack(source, directory / "a.gguf", {.type = PackedType::kI2S});
   const GgufFile ours = files::ReadGguf(directory / "a.gguf");
   const GgufFile theirs = files::ReadGguf(source);
   ExpectSameTensors(ours, theirs);
@@ -155,7 +157,9 @@ TEST(PackReference, RefusesWhatCannotBeRun) {
        {Gguf("zb-bitnet-256.CORRUPT-2threads.i2_s.gguf"),
         Gguf("z1-bitnet-2b4t-packed.K640-UNSOUND.tq2_0.gguf"),
         Model("zoo/z2-llama-bitlinear")}) {
-    EXPECT_THROW(Pack(source, directory / "a.gguf", {}), Error) << source;
+    EXPECT_THROW(Pack(source, directory / "a.gguf", {.type = PackedType::kI2S}),
+                 Error)
+        << source;
   }
   EXPECT_EQ(directory.FileCount(), 0U);
 }

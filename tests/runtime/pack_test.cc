@@ -87,21 +87,25 @@ TEST(Pack, TernaryWeightsSurviveEveryTypeUnchanged) {
   WriteTinyGguf({}, directory / "a.gguf");
   Pack(directory / "a.gguf", directory / "tq2.gguf",
        {.type = PackedType::kTQ2_0});
-  Pack(directory / "tq2.gguf", directory / "i2s.gguf",
+  Pack(directory / "tq2.gguf", directory / "t2.gguf");
+  Pack(directory / "t2.gguf", directory / "i2s.gguf",
        {.type = PackedType::kI2S});
   EXPECT_EQ(checkpoint::Open(directory / "tq2.gguf").layers[0].q.weight.type,
             StoredType::kTq2_0);
+  EXPECT_EQ(checkpoint::Open(directory / "t2.gguf").layers[0].q.weight.type,
+            StoredType::kT2);
   EXPECT_EQ(checkpoint::Open(directory / "i2s.gguf").layers[0].q.weight.type,
             StoredType::kI2S);
   ExpectSameTernary(directory / "a.gguf", directory / "tq2.gguf");
+  ExpectSameTernary(directory / "a.gguf", directory / "t2.gguf");
   ExpectSameTernary(directory / "a.gguf", directory / "i2s.gguf");
 }
 
 TEST(Pack, NormsAndEmbeddingSurviveUnchanged) {
   const TemporaryDirectory directory;
   WriteTinyGguf({.tied = false}, directory / "a.gguf");
-  const PackReport report =
-      Pack(directory / "a.gguf", directory / "b.gguf", {});
+  const PackReport report = Pack(directory / "a.gguf", directory / "b.gguf",
+                                 {.type = PackedType::kI2S});
   EXPECT_EQ(report.bytes, fs::file_size(directory / "b.gguf"));
   EXPECT_EQ(report.tensors, 3U + 2 * 11);
   const Checkpoint a = checkpoint::Open(directory / "a.gguf");
@@ -164,6 +168,8 @@ TEST(Pack, FileTypeNamesTheTypeOfTheWeights) {
   EXPECT_EQ(file_type("ternary.gguf", PackedType::kI2S), 40U);
   EXPECT_EQ(file_type("ternary.gguf", PackedType::kTQ2_0), 37U);
   EXPECT_EQ(file_type("dense.gguf", PackedType::kI2S), 32U);
+  EXPECT_EQ(file_type("ternary.gguf", PackedType::kT2), std::nullopt);
+  EXPECT_EQ(file_type("dense.gguf", PackedType::kT2), 32U);
 }
 
 TEST(Pack, TheSameInputGivesTheSameBytes) {
@@ -321,9 +327,13 @@ TEST(Pack, RefusesWidthsThatDoNotFit) {
   Pack(directory / "a.gguf", directory / "b.gguf", {});
   WriteTinyHuggingFace({.ffn = 320}, directory / "model");
   ExpectError(ErrorCode::kUnsupported,
-              {"mlp.down_proj.weight", "320 columns", "128"},
-              [&] { Pack(directory / "model", directory / "c.gguf", {}); });
+              {"mlp.down_proj.weight", "320 columns", "128", "write T2"}, [&] {
+                Pack(directory / "model", directory / "c.gguf",
+                     {.type = PackedType::kI2S});
+              });
   EXPECT_FALSE(fs::exists(directory / "c.gguf"));
+  Pack(directory / "model", directory / "c.gguf");
+  ExpectSameTernary(directory / "model", directory / "c.gguf");
 }
 
 TEST(Pack, RefusesToReplaceAFileUnasked) {

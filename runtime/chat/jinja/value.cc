@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "runtime/chat/jinja/utf8_text.h"
+#include "runtime/files/quote.h"
 
 namespace tern::jinja {
 namespace {
@@ -120,7 +121,7 @@ std::string KindOf(const Value& value) {
       "a string",           "a list", "a dict",    "a namespace", "a function"};
   const Undefined* undefined = std::get_if<Undefined>(&value);
   if (undefined != nullptr && !undefined->name.empty()) {
-    return "'" + undefined->name + "', which is undefined,";
+    return files::Quote(undefined->name) + ", which is undefined,";
   }
   return kNames[value.index()];
 }

@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <memory>
 
+#include <tern/api.h>
+
 namespace tern {
 
 // Keeps a buffer for its measurements, so that several, taken between others,
 // do not pay for its pages again.  Belongs to one thread at a time.
-class BandwidthProbe {
+class TERN_API BandwidthProbe {
  public:
   // A buffer of 8 times the third-level cache (but no more than an eighth of
   // the free memory, and no less than 128 MiB) in 2 MiB pages, filled by
@@ -32,7 +34,7 @@ class BandwidthProbe {
   [[nodiscard]] std::uint64_t bytes() const;
 
  private:
-  class Buffer;
+  class TERN_PRIVATE Buffer;
   std::unique_ptr<Buffer> buffer_;
 };
 

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tern/api.h>
 #include <tern/session.h>
 #include <tern/tokenizer.h>
 
@@ -57,7 +58,7 @@ struct TemplateTokens {
 };
 
 // Immutable: any number of threads may use one, and copies share.
-class ChatTemplate {
+class TERN_API ChatTemplate {
  public:
   // `place` begins every Error, which is thrown for what tern does not know of
   // Jinja too.
@@ -84,7 +85,7 @@ class ChatTemplate {
   // What begins an Error about the template.
   [[nodiscard]] const std::string& Place() const;
 
-  class Impl;  // private to runtime/chat/
+  class TERN_PRIVATE Impl;  // private to runtime/chat/
   explicit ChatTemplate(std::shared_ptr<const Impl> impl);
 
  private:
@@ -93,15 +94,15 @@ class ChatTemplate {
 
 // What ChatTemplate::Load would find, as a phrase; "none" for a base model, and
 // what is wrong with it for one that Load refuses.
-std::string DescribeChatTemplate(const std::filesystem::path& model);
+TERN_API std::string DescribeChatTemplate(const std::filesystem::path& model);
 
 // The ids of a conversation.  The beginning-of-text token comes first if the
 // tokenizer adds one and the template did not.
-std::vector<Token> EncodeChat(const RenderedChat& chat,
-                              const Tokenizer& tokenizer);
+TERN_API std::vector<Token> EncodeChat(const RenderedChat& chat,
+                                       const Tokenizer& tokenizer);
 
 // A conversation that grows.  Belongs to one thread at a time.
-class Chat {
+class TERN_API Chat {
  public:
   // The tokenizer must outlive the chat.
   Chat(ChatTemplate chat_template, const Tokenizer& tokenizer,

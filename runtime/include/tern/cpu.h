@@ -7,25 +7,27 @@
 #include <string>
 #include <vector>
 
+#include <tern/api.h>
+
 namespace tern {
 
 // Names as Highway spells them ("AVX2", "NEON"); best first.
-std::vector<std::string> CompiledTargets();
+TERN_API std::vector<std::string> CompiledTargets();
 // Those of them that this CPU can run; best first.
-std::vector<std::string> SupportedTargets();
-std::string ActiveTarget();
+TERN_API std::vector<std::string> SupportedTargets();
+TERN_API std::string ActiveTarget();
 // Uses that target from now on, in the whole process.  Throws Error
 // (kInvalidArgument) for a name that is not among SupportedTargets().  To be
 // called before any Session is made.
-void ForceTarget(const std::string& name);
+TERN_API void ForceTarget(const std::string& name);
 
 // Threads that the process may run at once: physical cores within its CPU
 // affinity mask.
-int UsableCores();
+TERN_API int UsableCores();
 
-std::string Version();          // "0.1.0"
-std::string CompilerVersion();  // "GCC 12.2.0"
-std::string HighwayVersion();   // "1.0.3"
+TERN_API std::string Version();          // "0.1.0"
+TERN_API std::string CompilerVersion();  // "GCC 12.2.0"
+TERN_API std::string HighwayVersion();   // "1.0.3"
 
 }  // namespace tern
 

@@ -1,11 +1,15 @@
 // The one exception type that tern throws, and only where the outside world
-// enters: opening and reading files, checking options, reserving memory.  The
-// forward pass itself does not throw.
+// enters: opening and reading files, checking options, reserving memory, being
+// cancelled.  The forward pass itself does not throw.
 #ifndef TERN_ERROR_H_
 #define TERN_ERROR_H_
 
+#include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
+
+#include <tern/api.h>
 
 namespace tern {
 
@@ -17,18 +21,26 @@ enum class ErrorCode {
   kUnsupported,      // well formed, but nothing tern can compute correctly
   kOutOfMemory,      // the work would not fit into memory
   kContextFull,      // more tokens than the context holds
+  kBusy,             // a Session is in use already
+  kCancelled,        // Session::Cancel ended the call
 };
 
 // what() is one line, `WHERE: what is wrong; what to do`, where WHERE names the
 // file and, as far as there is one, the tensor, key or byte offset.
-class Error : public std::runtime_error {
+class TERN_API Error : public std::runtime_error {
  public:
-  Error(ErrorCode code, const std::string& message)
-      : std::runtime_error(message), code_(code) {}
+  Error(ErrorCode code, const std::string& message,
+        std::optional<std::uint64_t> offset = std::nullopt)
+      : std::runtime_error(message), code_(code), offset_(offset) {}
   [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+  // The byte of the file that it is about, where there is one.
+  [[nodiscard]] std::optional<std::uint64_t> offset() const noexcept {
+    return offset_;
+  }
 
  private:
   ErrorCode code_;
+  std::optional<std::uint64_t> offset_;
 };
 
 }  // namespace tern

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <tern/api.h>
 #include <tern/model.h>
 #include <tern/session.h>
 
@@ -22,7 +23,10 @@ struct TensorReport {
   std::uint64_t bytes = 0;
   std::string file;          // file name of the shard that holds it
   std::uint64_t offset = 0;  // of its first byte in that file
-  // Ternary tensors only:
+  // What its bytes say of its type and place, where these leave a question:
+  // "type 42: Q2_0 (18-byte blocks of 64) fits, ... does not fit: ...".
+  std::string verdict;
+  // Ternary tensors whose codes could be read:
   bool is_ternary = false;
   float scale_min = 0;
   float scale_max = 0;
@@ -47,13 +51,22 @@ struct ModelReport {
   // shortened).
   std::vector<std::pair<std::string, std::string>> metadata;
   std::vector<TensorReport> tensors;
-  // Absent where the file cannot be run; `problems` says why.
+  // Absent where it cannot be read; `problems` says why.
   std::optional<ModelConfig> config;
   std::string tokenizer;      // Tokenizer::description(), or why there is none
   std::string chat_template;  // DescribeChatTemplate()
-  std::optional<MemoryReport> memory;
-  // Checks that failed; empty: tern would run this file.
+  std::optional<MemoryReport> memory;  // absent where the file cannot be run
+  // Everything that is wrong, not only the first thing, in the words of Error.
   std::vector<std::string> problems;
+  // What is odd, but no reason to refuse the file: scales that no trained model
+  // has.
+  std::vector<std::string> warnings;
+  // What the file leaves open, and what tern takes for it.
+  std::vector<std::string> inferred;
+  // Whether Model::Load takes the file, with a tokenizer or without; in words,
+  // with what to do if not.
+  bool runs = false;
+  std::string verdict;
 };
 
 struct InspectOptions {
@@ -65,8 +78,8 @@ struct InspectOptions {
 
 // Reads the whole file once (for the shares and scales).  Throws Error only if
 // nothing can be said at all: no such file, or neither GGUF nor safetensors.
-ModelReport Inspect(const std::filesystem::path& path,
-                    const InspectOptions& options = {});
+TERN_API ModelReport Inspect(const std::filesystem::path& path,
+                             const InspectOptions& options = {});
 
 }  // namespace tern
 

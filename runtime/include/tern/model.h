@@ -1,9 +1,11 @@
 // A loaded model: weights in the layout of the kernels, configuration and
 // tokenizer.  Immutable after Load, so any number of threads and sessions
-// share one.  Start here: Model::Load, then a Session (session.h).
+// share one, and so do the children of a process that calls fork().  Start
+// here: Model::Load, then a Session (session.h).
 #ifndef TERN_MODEL_H_
 #define TERN_MODEL_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include <tern/api.h>
 #include <tern/error.h>
 #include <tern/tokenizer.h>
 
@@ -88,19 +91,31 @@ struct LoadOptions {
   std::optional<InputType> input_type = std::nullopt;
   I2SLayout i2s_layout = I2SLayout::kA;
   HeadForm head = HeadForm::kAuto;
+  // Check all checksums that the file records before anything of it is used.
+  // Only t2 files (pack.h) record any: others are refused.
+  bool verify = false;
+  // Use weights where they lie in the file, mapped into memory, if they are
+  // stored as they are computed with: type T2, and floats and Q8_0 in whatever
+  // file.  The rest is copied as without it; a model without any such weights
+  // is refused.  Loading reads them once, to check them, and the system may
+  // then drop and read them again as it likes; processes share them.  The file
+  // must stay as it is while the model lives: if it changes, results are wrong
+  // without notice, and if it shrinks, the process ends with a SIGBUS.
+  bool map = false;
   // 0: as many as the process may use.
   int num_threads = 0;
   // Called now and then from the loading thread with a fraction in 0..1.
-  std::function<void(double fraction)> progress;
+  std::function<void(double fraction)> progress = nullptr;
 };
 
 class Weights;  // private to runtime/
 
-class Model {
+class TERN_API Model {
  public:
   // Reads a GGUF file, a directory in Hugging Face layout (config.json and
   // *.safetensors), or a .safetensors file beside its config.json.  Weights are
-  // copied into memory, so the file may change or go away afterwards.  Throws
+  // copied into memory, so the file may change or go away afterwards (unless
+  // options.map says otherwise).  Throws
   // Error for anything that tern cannot compute exactly as the model's authors
   // meant it; nothing is guessed.
   static std::shared_ptr<const Model> Load(const std::filesystem::path& path,
@@ -124,6 +139,8 @@ class Model {
 
   // Bytes of weights, as held in memory.
   [[nodiscard]] std::uint64_t weights_bytes() const;
+  // Those of them that lie in mapped files (LoadOptions::map).
+  [[nodiscard]] std::uint64_t mapped_bytes() const;
   // Bytes of weights that decoding one token reads: every matrix once, the
   // head, one row of the embedding; the cache is not included.  Of a screened
   // head only what each token reads of the screen counts: what is read beyond
@@ -136,6 +153,10 @@ class Model {
   [[nodiscard]] std::uint64_t layers_bytes() const;
   // How the linear layers are stored: "ternary", "f16", ...
   [[nodiscard]] std::string linear_type() const;
+  // Tells models apart by all that keys and values are computed from:
+  // embedding, layers and their configuration, not the head, the tokenizer or
+  // names.  Reads all weights the first time (0.1 s a gigabyte).
+  [[nodiscard]] std::uint64_t fingerprint() const;
   // One line for people: architecture, weights, activations, tokenizer.
   [[nodiscard]] std::string Describe() const;
 
@@ -146,8 +167,9 @@ class Model {
   ModelConfig config_;
   std::unique_ptr<const Weights> weights_;
   std::unique_ptr<const Tokenizer> tokenizer_;
-  std::optional<Error> tokenizer_error_;  // why there is none
-  std::string format_;                    // of the files
+  std::optional<Error> tokenizer_error_;                // why there is none
+  std::string format_;                                  // of the files
+  mutable std::atomic<std::uint64_t> fingerprint_ = 0;  // 0: not known yet
 };
 
 }  // namespace tern

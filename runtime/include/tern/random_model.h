@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include <tern/api.h>
 #include <tern/model.h>
 
 namespace tern {
@@ -48,20 +49,21 @@ struct RandomModelOptions {
 // but no configuration; architecture llama.  70b is Llama 2's; so are the
 // layers of 13b, but with the vocabulary (32002) and the tied head of the
 // paper's smaller models.
-std::vector<std::string> RandomShapeNames();
+TERN_API std::vector<std::string> RandomShapeNames();
 
 // The configuration of a known shape.  Random weights were trained for no
 // length: max_context is 131072.  Throws Error (kInvalidArgument) for another
 // name.
-ModelConfig RandomShape(const std::string& name);
+TERN_API ModelConfig RandomShape(const std::string& name);
 
 // Bytes of weights of such a model.
-std::uint64_t RandomModelBytes(const ModelConfig& config, WeightFormat format);
+TERN_API std::uint64_t RandomModelBytes(const ModelConfig& config,
+                                        WeightFormat format);
 
 // A model of that shape, without a tokenizer.  Throws Error: kOutOfMemory
 // before any work if it would not fit into what the machine has free,
 // kUnsupported for sizes that make no model.
-std::shared_ptr<const Model> MakeRandomModel(
+TERN_API std::shared_ptr<const Model> MakeRandomModel(
     const ModelConfig& config, const RandomModelOptions& options = {});
 
 }  // namespace tern

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include <tern/api.h>
 #include <tern/model.h>
 
 namespace tern {
@@ -25,7 +26,8 @@ struct ReferenceCheck {
 // are not compared here.  Throws Error (kUnsupported) naming the model and the
 // first difference.  Time goes with the sizes of single matrices, not with the
 // number of layers: about a second, two for the largest models.
-ReferenceCheck CheckAgainstReference(const Model& model, int num_threads = 0);
+TERN_API ReferenceCheck CheckAgainstReference(const Model& model,
+                                              int num_threads = 0);
 
 }  // namespace tern
 

@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include <tern/api.h>
 #include <tern/tokenizer.h>
 
 namespace tern {
@@ -33,7 +34,7 @@ struct SamplerOptions {
   std::uint64_t seed = 0;
 };
 
-class Sampler {
+class TERN_API Sampler {
  public:
   // Throws Error (kInvalidArgument) for values without a meaning: a negative
   // temperature or top_k, top_p outside (0, 1], min_p outside [0, 1],

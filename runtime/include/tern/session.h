@@ -4,10 +4,20 @@
 //   session.Append(model->tokenizer().Encode("Once upon a time"));
 //   while (...) { tern::Token token = session.Next(sampler); ... }
 //
-// A Session belongs to one thread at a time (it starts its own team of threads
-// for the arithmetic).  The logits do not depend on the number of threads, nor
-// on how the tokens were split over calls of Append: bit for bit for ternary
-// models, in the default floating-point environment.
+// A Session serves one thread at a time, which may be another one each time (it
+// starts its own team of threads for the arithmetic).  A call while another
+// thread's call is running throws Error (kBusy) and changes nothing; only
+// Cancel and ForgetCancel may be called at any time.  Any number of Sessions
+// may work side by side, with one Model or several.
+//
+// The logits do not depend on the number of threads, nor on how the tokens were
+// split over calls of Append: bit for bit for ternary models, in the default
+// floating-point environment.
+//
+// After fork(), a child may use its Models, make new Sessions, and destroy,
+// read, Save and Fork those that were idle when it was made; their other
+// functions throw Error (kInvalidArgument), because threads do not survive
+// fork().
 //
 // A Session is made with a model that is not null, and one that was moved from
 // may only be assigned to or destroyed.
@@ -16,10 +26,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <span>
 
+#include <tern/api.h>
 #include <tern/model.h>
 #include <tern/sampler.h>
 
@@ -37,7 +50,7 @@ struct SessionOptions {
   int num_threads = 0;
 };
 
-class Session {
+class TERN_API Session {
  public:
   // Reserves the cache and all working memory.  Throws Error: kOutOfMemory if
   // it would not fit into what the machine has free, kInvalidArgument for a
@@ -52,11 +65,13 @@ class Session {
 
   // Reads tokens into the context (prefill).  Throws Error before any work:
   // kContextFull if they do not all fit, kInvalidArgument for an id outside the
-  // vocabulary.
+  // vocabulary.  If Append throws, the tokens are what they were before.
   void Append(std::span<const Token> tokens);
 
   // The same, and gives the logits [vocab_size] after each token to `sink`, in
-  // order; the span is valid during the call only.
+  // order; the span is valid during the call only.  The sink may look at the
+  // session, which has the tokens of the chunks before then; what it throws
+  // ends the call.
   using LogitsSink =
       std::function<void(std::size_t position, std::span<const float> logits)>;
   void Append(std::span<const Token> tokens, const LogitsSink& sink);
@@ -78,6 +93,40 @@ class Session {
   // (kInvalidArgument) if there are fewer.
   void Truncate(std::size_t length);
 
+  // From any thread, or from a signal handler: makes the call of Append, Next
+  // or Logits that is running, or else the next one, throw Error (kCancelled)
+  // soon, within the time of one layer for at most 256 tokens.  The session
+  // then is as it was before that call, and usable.  One error answers all that
+  // was cancelled before it.
+  void Cancel() noexcept;
+  // Takes back a Cancel that no call has answered yet; false if there is none.
+  // To be called before new work starts if the old may have ended by itself.
+  bool ForgetCancel() noexcept;
+
+  // A new session with the same context, options and threads of its own, whose
+  // logits are the same bits: for texts that begin alike.  Copies the cache of
+  // the tokens so far.  Throws Error as the constructor does.
+  [[nodiscard]] Session Fork() const;
+
+  // Writes tokens and cache, to be restored by this version of tern on any
+  // machine: about cache_bytes() * tokens / context_length.  A file appears
+  // under its name only when it is complete.  Throws Error (kIo).
+  void Save(const std::filesystem::path& path) const;
+  void Save(std::ostream& stream) const;
+  // A session that goes on where the saved one was, with the same bits on the
+  // same instruction set.  Context and threads may be others than those of the
+  // saved session.  Throws Error as the constructor does, and kMalformed for
+  // bytes that are incomplete or damaged, kUnsupported if another version wrote
+  // them, kInvalidArgument if they belong to another model (Model::fingerprint)
+  // or type of cache, kContextFull if the tokens do not fit.  From a stream no
+  // byte behind the saved session is taken.
+  static Session Restore(std::shared_ptr<const Model> model,
+                         const std::filesystem::path& path,
+                         const SessionOptions& options = {});
+  static Session Restore(std::shared_ptr<const Model> model,
+                         std::istream& stream,
+                         const SessionOptions& options = {});
+
   // Bytes of the output head that Next, Logits and Append have read so far.
   [[nodiscard]] std::uint64_t head_bytes_read() const;
   // Bytes of the cache when the context is full.
@@ -88,9 +137,10 @@ class Session {
   [[nodiscard]] std::uint64_t bytes_read() const;
   [[nodiscard]] int num_threads() const;
 
-  class Impl;  // private to runtime/
+  class TERN_PRIVATE Impl;  // private to runtime/
 
  private:
+  explicit Session(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

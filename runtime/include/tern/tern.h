@@ -14,5 +14,6 @@
 #include <tern/sampler.h>          // IWYU pragma: export
 #include <tern/session.h>          // IWYU pragma: export
 #include <tern/tokenizer.h>        // IWYU pragma: export
+#include <tern/verify.h>           // IWYU pragma: export
 
 #endif  // TERN_TERN_H_

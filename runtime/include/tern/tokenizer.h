@@ -21,6 +21,8 @@
 #include <string_view>
 #include <vector>
 
+#include <tern/api.h>
+
 namespace tern {
 
 using Token = std::int32_t;
@@ -45,7 +47,7 @@ struct EncodeOptions {
   std::string_view special_mask = {};
 };
 
-class Tokenizer {
+class TERN_API Tokenizer {
  public:
   // Reads the tokenizer of a GGUF file, of a directory that holds
   // tokenizer.json or else tokenizer.model, of one of these itself, or of a
@@ -94,7 +96,7 @@ class Tokenizer {
   // One line: kind, pre-tokenizer and where it came from, for people.
   [[nodiscard]] const std::string& description() const;
 
-  class Impl;  // private to runtime/tokenizer/
+  class TERN_PRIVATE Impl;  // private to runtime/tokenizer/
   explicit Tokenizer(std::unique_ptr<const Impl> impl);
   [[nodiscard]] const Impl& impl() const { return *impl_; }
 
@@ -105,7 +107,7 @@ class Tokenizer {
 // Turns a stream of tokens into a stream of whole UTF-8 characters: bytes that
 // only begin a character are held back until the rest arrives.  Bytes that can
 // never become a valid character are passed on as they are.
-class StreamDecoder {
+class TERN_API StreamDecoder {
  public:
   // What the stream is part of: tokens that follow a prompt go on with a text,
   // and their first space belongs to it.

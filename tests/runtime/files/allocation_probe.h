@@ -1,5 +1,6 @@
-// Records the largest single allocation of this program, through its own
-// operator new.  Link allocation_probe.cc into the test that asks.
+// Records the largest single allocation of this program, and the most that it
+// held at once, through its own operator new.  Link allocation_probe.cc into
+// the test that asks.
 #ifndef TERN_TESTS_RUNTIME_FILES_ALLOCATION_PROBE_H_
 #define TERN_TESTS_RUNTIME_FILES_ALLOCATION_PROBE_H_
 
@@ -9,6 +10,10 @@ namespace tern::test {
 
 void ResetLargestAllocation();
 std::size_t LargestAllocation();
+
+std::size_t LiveBytes();
+void ResetMostLiveBytes();  // to LiveBytes
+std::size_t MostLiveBytes();
 
 }  // namespace tern::test
 

@@ -64,6 +64,17 @@ SyntheticShape FalconE() {
   return shape;
 }
 
+// No block of any other program's type fits these.
+SyntheticShape OddWidths() {
+  SyntheticShape shape = Shape("bitnet-b1.58");
+  shape.hidden = 100;
+  shape.ffn = 156;
+  shape.heads = 5;
+  shape.kv_heads = 1;
+  shape.head_dim = 20;
+  return shape;
+}
+
 SyntheticShape Masters(const std::string& architecture) {
   SyntheticShape shape = Shape(architecture);
   shape.masters = true;
@@ -80,15 +91,32 @@ std::vector<PackCase> PackCases() {
                                    {"low_freq_factor", 1.0},
                                    {"high_freq_factor", 4.0},
                                    {"original_max_position_embeddings", 64}}}};
+  const nlohmann::json yarn = {{"rope_scaling",
+                                {{"rope_type", "yarn"},
+                                 {"factor", 4.0},
+                                 {"original_max_position_embeddings", 64}}}};
+  nlohmann::json own_yarn = yarn;
+  own_yarn["rope_scaling"]["attention_factor"] = 1.25;
   const auto llama = [] { return Shape("llama"); };
   return {
       {"Falcon3", Falcon3, divide},
       {"FalconE", FalconE, packed},
       {"FalconEAsTQ1", FalconE, packed, PackedType::kTQ1_0},
       {"Llama3Scaling", llama, packed, PackedType::kTQ2_0, llama3},
+      {"Yarn", llama, packed, PackedType::kTQ2_0, yarn},
+      {"YarnWithAFactorOfItsOwn", llama, packed, PackedType::kI2S, own_yarn},
       {"Bonsai", Bonsai, half, PackedType::kQ2_0},
       {"TriLmOfOneScale", [] { return TriLm(1); }, half},
       {"TriLmOfTwoScales", [] { return TriLm(2); }, half, PackedType::kQ2_0},
+      {"Falcon3AsT2", Falcon3, divide, PackedType::kT2},
+      {"FalconEAsT2", FalconE, packed, PackedType::kT2},
+      {"BonsaiAsT2", Bonsai, half, PackedType::kT2},
+      {"TriLmOfTwoScalesAsT2", [] { return TriLm(2); }, half, PackedType::kT2},
+      {"OneBitLlmAsT2",
+       [] { return Masters("bitnet"); },
+       {.linears = Linears::kOneBitLlm},
+       PackedType::kT2},
+      {"OddWidthsAsT2", OddWidths, packed, PackedType::kT2},
       {"BitNet", [] { return Shape("bitnet-b1.58"); }, packed},
       {"BitNetMasters",
        [] { return Masters("bitnet-b1.58"); },
@@ -136,7 +164,8 @@ void ExpectNotPacked(const HfParts& parts, const std::string& word) {
   const TemporaryDirectory directory;
   WriteHuggingFace(parts, directory / "source");
   try {
-    Pack(directory / "source", directory / "packed.gguf");
+    Pack(directory / "source", directory / "packed.gguf",
+         {.type = PackedType::kI2S});
     ADD_FAILURE() << "was packed";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find(word), std::string::npos)
@@ -151,16 +180,6 @@ TEST(SyntheticPack, RefusesScalesThatTheTypeCannotHold) {
       HuggingFaceOf(shape, RandomModel(shape, 72),
                     {.linears = Linears::kUnpacked, .float_type = "F16"}),
       "proj.weight");
-}
-
-// Its factor of the cosines has no place in a list of frequencies.
-TEST(SyntheticPack, RefusesYarn) {
-  const SyntheticShape shape = Shape("llama");
-  HfParts parts = HuggingFaceOf(shape, RandomModel(shape, 73), {});
-  parts.config["rope_scaling"] = {{"rope_type", "yarn"},
-                                  {"factor", 4.0},
-                                  {"original_max_position_embeddings", 64}};
-  ExpectNotPacked(parts, "YaRN");
 }
 
 }  // namespace
