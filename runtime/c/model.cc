@@ -11,7 +11,8 @@ namespace {
 
 constexpr tern_model_options kModelDefaults = TERN_MODEL_OPTIONS_INIT;
 
-// A number of an enumeration of C as that of C++, or an Error.
+// A number of an enumeration of C (its structs hold ints, since an enum that
+// holds no number of its own is undefined in C++) as that of C++, or an Error.
 template <class Enum>
 Enum Known(const char* function, int value, int count, const char* member) {
   if (value < 0 || value >= count) {

@@ -16,7 +16,7 @@ SessionOptions ToSessionOptions(const char* function,
   SessionOptions session;
   session.context_length = options.context_length;
   session.num_threads = options.num_threads;
-  switch (static_cast<int>(options.kv_type)) {
+  switch (options.kv_type) {
     case TERN_KV_F32:
       session.kv_type = KvType::kF32;
       return session;

@@ -98,10 +98,10 @@ typedef enum tern_head {
 
 /* Begin with: tern_model_options options = TERN_MODEL_OPTIONS_INIT; */
 typedef struct tern_model_options {
-  size_t size; /* of this struct, as the caller knows it */
-  tern_input_type input_type;
-  int i2s_layout; /* 0, 1, 2: order of codes in I2_S tensors; 0 is published */
-  tern_head head;
+  size_t size;     /* of this struct, as the caller knows it */
+  int input_type;  /* a tern_input_type */
+  int i2s_layout;  /* 0, 1, 2: order of codes in I2_S tensors; 0 is published */
+  int head;        /* a tern_head */
   int num_threads; /* to load with; 0: as many as the process may use */
   /* Not NULL: called now and then on the calling thread with a fraction in
    * 0..1.  Not 0: give up with TERN_CANCELLED. */
@@ -224,7 +224,7 @@ typedef enum tern_kv_type {
 typedef struct tern_session_options {
   size_t size;
   size_t context_length; /* positions to hold; 0: the model's max_context */
-  tern_kv_type kv_type;  /* how keys and values are kept */
+  int kv_type;           /* a tern_kv_type: how keys and values are kept */
   int num_threads;       /* 0: as many as the process may use */
 } tern_session_options;
 #define TERN_SESSION_OPTIONS_INIT \

@@ -56,7 +56,7 @@ static void test_loading(const char* path) {
               tern_model_load(path, &options, &model));
   CHECK(calls == 1);
   options.progress = NULL;
-  options.head = (tern_head)17;
+  options.head = 17;
   CHECK_FAILS(TERN_INVALID_ARGUMENT, "head is 17",
               tern_model_load(path, &options, &model));
   options.head = TERN_HEAD_AUTO;
@@ -247,7 +247,7 @@ static void test_state(const tern_model* model, const char* folder) {
   options.kv_type = TERN_KV_Q8;
   CHECK_FAILS(TERN_INVALID_ARGUMENT, "type f16",
               tern_session_restore(model, path, &options, &restored));
-  options.kv_type = (tern_kv_type)9;
+  options.kv_type = 9;
   CHECK_FAILS(TERN_INVALID_ARGUMENT, "kv_type",
               tern_session_restore(model, path, &options, &restored));
   CHECK(tern_session_save(session, "/nowhere/state") == TERN_IO);
