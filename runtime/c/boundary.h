@@ -83,7 +83,8 @@ void RequireAll(const char* function, const Pointers*... pointers) {
 
 // The caller's struct of options, whose size is its first member, laid over the
 // defaults: members that an older caller does not know keep those, members that
-// an older library does not know must be zero.
+// an older library does not know must be zero.  No struct of options may end in
+// padding: initialisers leave it as it was, and an older library reads it.
 template <class Options>
 Options Read(const char* function, const Options* given, Options options) {
   if (given == nullptr) return options;

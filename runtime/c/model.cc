@@ -10,6 +10,10 @@ namespace tern::c {
 namespace {
 
 constexpr tern_model_options kModelDefaults = TERN_MODEL_OPTIONS_INIT;
+// No padding at the end (boundary.h, Read).
+static_assert(offsetof(tern_model_options, progress_data) +
+                  sizeof(tern_model_options::progress_data) ==
+              sizeof(tern_model_options));
 
 // A number of an enumeration of C (its structs hold ints, since an enum that
 // holds no number of its own is undefined in C++) as that of C++, or an Error.

@@ -9,6 +9,13 @@ namespace {
 
 constexpr tern_sampler_options kSamplerDefaults = TERN_SAMPLER_OPTIONS_INIT;
 constexpr tern_session_options kSessionDefaults = TERN_SESSION_OPTIONS_INIT;
+// No padding at the end (boundary.h, Read).
+static_assert(offsetof(tern_sampler_options, seed) +
+                  sizeof(tern_sampler_options::seed) ==
+              sizeof(tern_sampler_options));
+static_assert(offsetof(tern_session_options, num_threads) +
+                  sizeof(tern_session_options::num_threads) ==
+              sizeof(tern_session_options));
 
 SessionOptions ToSessionOptions(const char* function,
                                 const tern_session_options* given) {

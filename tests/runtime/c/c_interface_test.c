@@ -69,9 +69,9 @@ static void test_loading(const char* path) {
 
 /* Structs of callers that are older or newer than the library. */
 static void test_sizes(const tern_model* model) {
-  struct {
+  struct { /* without padding, whose bytes nobody sets (boundary.h) */
     tern_sampler_options options;
-    int new_member;
+    uint64_t new_member;
   } newer = {TERN_SAMPLER_OPTIONS_INIT, 0};
   tern_sampler* sampler = NULL;
   tern_model_info info;
