@@ -35,10 +35,12 @@ struct Format {
   const char* name;
   PackedType type;
 };
-constexpr std::array kFormats = {
-    Format{"tq2_0", PackedType::kTQ2_0}, Format{"tq1_0", PackedType::kTQ1_0},
-    Format{"i2_s", PackedType::kI2S}, Format{"q2_0", PackedType::kQ2_0},
-    Format{"hf", PackedType::kHuggingFace}};
+constexpr std::array kFormats = {Format{"t2", PackedType::kT2},
+                                 Format{"tq2_0", PackedType::kTQ2_0},
+                                 Format{"tq1_0", PackedType::kTQ1_0},
+                                 Format{"i2_s", PackedType::kI2S},
+                                 Format{"q2_0", PackedType::kQ2_0},
+                                 Format{"hf", PackedType::kHuggingFace}};
 
 // Everything of a model that must not change.
 struct Contents {
