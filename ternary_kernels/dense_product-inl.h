@@ -185,20 +185,28 @@ HWY_INLINE void Tile(const Rows& w, std::size_t begin, std::size_t end,
   }
 }
 
+// Tile as a function: its sums have all registers.
+template <std::size_t kT, class Rows>
+// NOLINTNEXTLINE(readability-function-size): Tile's
+HWY_NOINLINE void TileOf(const Rows& w, std::size_t begin, std::size_t end,
+                         bool first, const float* HWY_RESTRICT x,
+                         std::size_t x_stride, const Output& out) {
+  Tile<kT>(w, begin, end, first, x, x_stride, out);
+}
+
 // Tile for a number of tokens that is known only now, in [1, kMostTokens].
 template <class Rows, std::size_t kT = kMostTokens>
 // NOLINTNEXTLINE(readability-function-size): Tile's
-HWY_NOINLINE void TileBy(std::size_t tokens, const Rows& w, std::size_t begin,
-                         std::size_t end, bool first,
-                         const float* HWY_RESTRICT x, std::size_t x_stride,
-                         const Output& out) {
+HWY_INLINE void TileBy(std::size_t tokens, const Rows& w, std::size_t begin,
+                       std::size_t end, bool first, const float* HWY_RESTRICT x,
+                       std::size_t x_stride, const Output& out) {
   if constexpr (kT > 1) {
     if (tokens < kT) {
       return TileBy<Rows, kT - 1>(tokens, w, begin, end, first, x, x_stride,
                                   out);
     }
   }
-  Tile<kT>(w, begin, end, first, x, x_stride, out);
+  TileOf<kT>(w, begin, end, first, x, x_stride, out);
 }
 
 // Tokens cut into tiles as even as can be: 5 and 6 rather than 6 and 2.

@@ -13,6 +13,7 @@
 #include "runtime/files/gguf.h"
 #include "runtime/files/input_file.h"
 #include "runtime/files/json.h"
+#include "runtime/files/quote.h"
 #include "runtime/tokenizer/gguf_metadata.h"
 #include "runtime/tokenizer/json_document.h"
 
@@ -69,7 +70,8 @@ FoundTemplate Choose(const ModelFacts& facts) {
     found.place = facts.own_place;
     found.description = "the file's own";
   } else if (!facts.other_names.empty()) {
-    found.description = "none for a chat, only '" + facts.other_names[0] + "'";
+    found.description =
+        "none for a chat, only " + files::Quote(facts.other_names[0]);
   }
   return found;
 }

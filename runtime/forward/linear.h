@@ -60,7 +60,9 @@ class Int8Scratch {
   std::size_t row_block = 0;           // rows that one product takes at most
   AlignedBuffer<std::int8_t> q;        // [tokens][Stride(cols)]
   AlignedBuffer<float> q_scales;       // [tokens], the s of q = x * s
-  AlignedBuffer<std::uint8_t> tables;  // [few tokens][NibbleTableBytes(cols)]
+  std::uint64_t inputs = 0;            // that were quantised so far
+  PerThread<std::uint8_t> tables;      // [few tokens][NibbleTableBytes(cols)]
+  PerThread<std::uint64_t> tables_of;  // [1], the input they were built of
   AlignedBuffer<std::int8_t> packed;   // [token tiles][PackedTokensBytes]
   PerThread<std::int32_t> sums;        // [TokenTile][rows]
   PerThread<std::uint8_t> matmul;      // [MatMulScratchBytes(row_block)]

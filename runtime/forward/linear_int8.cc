@@ -51,19 +51,32 @@ std::size_t MatMulTokens(std::size_t tokens) {
 void QuantizeInput(const float* x, std::size_t tokens, std::size_t cols,
                    Int8Scratch& s, Team& team) {
   const std::size_t stride = Int8Scratch::Stride(cols);
-  const std::size_t matmul_tokens = MatMulTokens(tokens);
-  const std::size_t table_bytes = kernels::NibbleTableBytes(cols);
-  ParallelFor(
-      team, tokens, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-        for (std::size_t t = begin; t < end; ++t) {
-          std::int8_t* q = s.q.data() + t * stride;
-          s.q_scales.data()[t] =
-              kernels::QuantizeActivations(x + t * cols, cols, q);
-          if (t < matmul_tokens) continue;
-          kernels::BuildNibbleTables(
-              q, cols, s.tables.data() + (t - matmul_tokens) * table_bytes);
-        }
-      });
+  ++s.inputs;
+  ParallelFor(team, tokens, 1,
+              [&](std::size_t begin, std::size_t end, std::size_t) {
+                for (std::size_t t = begin; t < end; ++t) {
+                  s.q_scales.data()[t] = kernels::QuantizeActivations(
+                      x + t * cols, cols, s.q.data() + t * stride);
+                }
+              });
+}
+
+// The tables of a few tokens, built when a thread first needs them.  Each
+// thread has its own: a line of a table (four columns) that another core had
+// read took 27 ns to write, 8 ns where it stays with the core that uses it, and
+// all but one thread waited (2B4T's shape on two cores: 9 % of a token's time).
+const std::uint8_t* Tables(const TokenRange& tokens, std::size_t cols,
+                           std::size_t thread, Int8Scratch& s) {
+  std::uint8_t* tables = s.tables.Of(thread);
+  std::uint64_t& built = *s.tables_of.Of(thread);
+  if (built == s.inputs) return tables;
+  for (std::size_t i = 0; i < tokens.count; ++i) {
+    kernels::BuildNibbleTables(
+        s.q.data() + (tokens.first + i) * Int8Scratch::Stride(cols), cols,
+        tables + i * kernels::NibbleTableBytes(cols));
+  }
+  built = s.inputs;
+  return tables;
 }
 
 // Bytes from one tile of packed tokens to the next.
@@ -93,9 +106,10 @@ void PackInput(std::size_t tokens, std::size_t cols, Int8Scratch& s,
   });
 }
 
-// Some rows for tokens [first, first + count), whose tables were built.
+// Some rows for tokens [first, first + count) with these tables.
 void MatVecRows(const RowRange& rows, const TokenRange& tokens,
-                const Int8Scratch& s, std::int32_t* sums) {
+                const std::uint8_t* tables, const Int8Scratch& s,
+                std::int32_t* sums) {
   const Linear& w = *rows.layer->w;
   const std::size_t cols = ScaleCols(w);
   const std::size_t num_blocks = (w.cols + cols - 1) / cols;
@@ -103,9 +117,8 @@ void MatVecRows(const RowRange& rows, const TokenRange& tokens,
   for (std::size_t i = 0; i < tokens.count; ++i) {
     const std::size_t t = tokens.first + i;
     for (std::size_t b = 0; b < num_blocks; ++b) {
-      kernels::MatVec(w.View(), s.tables.data() + i * table_bytes, rows.begin,
-                      rows.end, b * cols, std::min((b + 1) * cols, w.cols),
-                      sums);
+      kernels::MatVec(w.View(), tables + i * table_bytes, rows.begin, rows.end,
+                      b * cols, std::min((b + 1) * cols, w.cols), sums);
       Scale(rows, b, num_blocks, sums, 1.0F / s.q_scales.data()[t],
             rows.layer->y + t * w.rows);
     }
@@ -118,10 +131,11 @@ void ProjectFew(std::span<const Projection> layers, const TokenRange& tokens,
                 Int8Scratch& s, Team& team) {
   constexpr std::size_t kRows = 4 * packing::kTileRows;
   ForEachRowRange(layers, team, [&](const RowRange& all, std::size_t thread) {
+    const std::uint8_t* tables = Tables(tokens, all.layer->w->cols, thread, s);
     RowRange rows = all;
     for (; rows.begin < all.end; rows.begin = rows.end) {
       rows.end = std::min(rows.begin + kRows, all.end);
-      MatVecRows(rows, tokens, s, s.sums.Of(thread));
+      MatVecRows(rows, tokens, tables, s, s.sums.Of(thread));
     }
   });
 }
@@ -178,14 +192,18 @@ Int8Scratch::Int8Scratch(const LinearShape& s)
     : row_block(RowBlock()),
       q(s.tokens * Stride(s.cols)),
       q_scales(s.tokens),
-      tables(TablesBytes(s)),
+      tables(s.threads, TablesBytes(s)),
+      tables_of(s.threads, 1),
       packed(PackedBytes(s)),
       sums(s.threads, kernels::TokenTile() * s.rows),
-      matmul(s.threads, kernels::MatMulScratchBytes(row_block)) {}
+      matmul(s.threads, kernels::MatMulScratchBytes(row_block)) {
+  for (std::size_t t = 0; t < s.threads; ++t) *tables_of.Of(t) = inputs;
+}
 
 std::uint64_t Int8Scratch::Bytes(const LinearShape& s) {
-  return s.tokens * (Stride(s.cols) + sizeof(float)) + TablesBytes(s) +
-         PackedBytes(s) +
+  return s.tokens * (Stride(s.cols) + sizeof(float)) + PackedBytes(s) +
+         PerThread<std::uint8_t>::Bytes(s.threads, TablesBytes(s)) +
+         PerThread<std::uint64_t>::Bytes(s.threads, 1) +
          PerThread<std::int32_t>::Bytes(s.threads,
                                         kernels::TokenTile() * s.rows) +
          PerThread<std::uint8_t>::Bytes(
