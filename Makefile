@@ -35,7 +35,7 @@ bench:
 	scripts/install_packages.sh build test bench
 	$(CONFIGURE)
 	cmake --build $(BUILD) --target bench/all
-	@for b in $$(find $(BUILD)/bench -maxdepth 1 -type f -executable); do \
+	@for b in $$(find $(BUILD)/bench -maxdepth 1 -name '*_bench' -type f); do \
 	  echo "== $$b"; $$b || exit 1; done
 
 # Each target for FUZZ_SECONDS (60); findings go to build/fuzz/findings.

@@ -101,7 +101,7 @@ struct Counted {
 // As many rows as 2B4T's widest matrix has.
 Counted CountMatVec() {
   constexpr std::size_t kRows = 6912;
-  constexpr std::size_t kCols = 512;
+  constexpr std::size_t kCols = 64;
   const TernaryWeights weights(kRows, kCols);
   const std::vector<std::int8_t> x = RandomActivations(kCols);
   std::vector<Line> tables = AlignedBytes(kernels::NibbleTableBytes(kCols));
@@ -116,7 +116,7 @@ Counted CountMatVec() {
 // A block of rows, which share the building of the tables.
 Counted CountMatMul() {
   constexpr std::size_t kRows = 4608;
-  constexpr std::size_t kCols = 256;
+  constexpr std::size_t kCols = 32;
   const std::size_t tokens = kernels::TokenTile();
   const TernaryWeights weights(kRows, kCols);
   const std::vector<std::int8_t> x = RandomActivations(tokens * kCols);
@@ -147,7 +147,7 @@ Counted CountMatMul() {
 }
 
 Counted CountDense(const char* name, std::size_t tokens) {
-  constexpr std::size_t kRows = 256;
+  constexpr std::size_t kRows = 64;
   constexpr std::size_t kCols = 512;
   const std::vector<float> x = RandomFloats(tokens * kCols);
   std::vector<std::uint16_t> weights;

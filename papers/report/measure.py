@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import energy
+import instructions
 import machine
 
 
@@ -25,9 +26,9 @@ class Bench:
     def _best_target(self):
         lines = subprocess.run([self.program, "--version"], capture_output=True,
                                text=True, check=True).stdout.splitlines()
-        words = [line.split() for line in lines]
-        return next((line[1] for line in words
-                     if line[:1] == ["target"] and len(line) > 1), "AVX2")
+        start = "active target: "
+        return next((line[len(start):] for line in lines
+                     if line.startswith(start)), "")
 
     def run(self, measurement):
         cores = machine.usable_cores()
@@ -46,8 +47,9 @@ class Bench:
         return json.loads(text)["benchmarks"]
 
     def _instructions(self, _arguments):
-        program = os.path.join(self.folder, "papers", "count_instructions")
-        return json.loads(_output([program, self.target]))
+        program = os.path.join(self.folder, "bench", "count_instructions")
+        counted = json.loads(_output([program, self.target]))
+        return instructions.summarise(counted, program)
 
     def _energy(self, arguments):
         """Joules a token by the counters: a run of many tokens less one of
@@ -79,7 +81,8 @@ def _output(command):
     return run.stdout
 
 
-def _load(path):
+def load(path):
+    """What a JSON file holds; None if it is missing or broken."""
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
@@ -87,7 +90,7 @@ def _load(path):
         return None
 
 
-def _save(path, record):
+def save(path, record):
     """Under its name only when it is complete."""
     part = path + ".part"
     with open(part, "w", encoding="utf-8") as file:
@@ -101,7 +104,7 @@ def path_of(folder, measurement):
 
 
 def is_done(folder, measurement, print_of_machine):
-    record = _load(path_of(folder, measurement))
+    record = load(path_of(folder, measurement))
     return (record is not None and "results" in record and
             record["machine"] == print_of_machine and
             record["arguments"] == list(measurement.arguments))
@@ -117,7 +120,7 @@ def make_one(folder, measurement, bench, print_of_machine):
     except Failed as error:
         record["failed"] = str(error)
     record["seconds"] = round(time.monotonic() - start, 1)
-    _save(path_of(folder, measurement), record)
+    save(path_of(folder, measurement), record)
     return record.get("failed")
 
 
@@ -141,7 +144,8 @@ def make_all(folder, plan, bench, print_of_machine, stop_after, tell):
     return True
 
 
-def read_all(folder, plan):
-    """name -> record of those that are there."""
-    records = {m.name: _load(path_of(folder, m)) for m in plan}
-    return {name: record for name, record in records.items() if record}
+def read_all(folder, plan, print_of_machine):
+    """name -> record of those that are there, of this machine and program."""
+    records = {m.name: load(path_of(folder, m)) for m in plan}
+    return {name: record for name, record in records.items()
+            if record and record["machine"] == print_of_machine}
