@@ -144,14 +144,15 @@ set logscale xy
 set xrange [0.3:3000]
 set yrange [5:3000]
 set grid xtics ytics lc rgb '#dddddd' lt 1
-set xlabel 'multiply-accumulates or their equals, a byte read from memory'
-set ylabel '10^9 a second (GMAC/s)'
+set xlabel 'MAC (a weight meets an activation) for each byte read from memory'
+set ylabel '10^9 MAC a second'
 set key outside right top
 plot """ + ", \\\n     ".join(lines) + "\n"
 
 
 def _threads(rows):
-    return data_block("data", rows) + """
+    last = rows[-1][0] + 0.3
+    return data_block("data", rows) + f"""
 set xlabel 'threads'
 set ylabel 'decode, tokens/s' tc rgb '#1b6ca8'
 set y2label 'prefill, tokens/s' tc rgb '#c44e2d'
@@ -161,7 +162,8 @@ set border 11 lc rgb '#666666'
 set yrange [0:*]
 set y2range [0:*]
 set xtics 1
-set offsets 0.2, 0.2, graph 0.2, 0
+set xrange [0.7:{last}]
+set offsets 0, 0, graph 0.2, 0
 plot $data using 1:2 with linespoints ls 1 title 'decode (left)', \
      '' using 1:3 axes x1y2 with linespoints ls 2 title 'prefill (right)'
 """
@@ -174,7 +176,8 @@ def _contexts(records):
 set xlabel 'tokens in the context'
 set ylabel 'decode, tokens/s'
 set yrange [0:*]
-set offsets graph 0.02, graph 0.05, graph 0.15, 0
+set xrange [0:*]
+set offsets 0, graph 0.05, graph 0.15, 0
 set key bottom left
 plot $f16 using 1:2 with linespoints ls 1 title 'cache of f16', \
      $q8 using 1:2 with linespoints ls 4 title 'cache of int8'
