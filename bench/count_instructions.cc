@@ -77,7 +77,11 @@ Histogram Count(const std::function<void()>& work) {
       Fail("ptrace: a step");
     }
     waitpid(child, &status, 0);
-    if (!WIFSTOPPED(status) || WSTOPSIG(status) == SIGSTOP) break;
+    if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP) break;
+    if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP) {
+      std::fprintf(stderr, "ptrace: the kernel ended with status %d\n", status);
+      std::exit(1);
+    }
     const std::uint64_t at = InstructionPointer(child);
     if (at >= begin && at < end) ++counts[at - begin];
   }
@@ -101,7 +105,7 @@ struct Counted {
 // As many rows as 2B4T's widest matrix has.
 Counted CountMatVec() {
   constexpr std::size_t kRows = 6912;
-  constexpr std::size_t kCols = 64;
+  constexpr std::size_t kCols = 256;
   const TernaryWeights weights(kRows, kCols);
   const std::vector<std::int8_t> x = RandomActivations(kCols);
   std::vector<Line> tables = AlignedBytes(kernels::NibbleTableBytes(kCols));
@@ -116,7 +120,7 @@ Counted CountMatVec() {
 // A block of rows, which share the building of the tables.
 Counted CountMatMul() {
   constexpr std::size_t kRows = 4608;
-  constexpr std::size_t kCols = 32;
+  constexpr std::size_t kCols = 128;
   const std::size_t tokens = kernels::TokenTile();
   const TernaryWeights weights(kRows, kCols);
   const std::vector<std::int8_t> x = RandomActivations(tokens * kCols);

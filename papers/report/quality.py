@@ -86,7 +86,12 @@ def agreement(program, model, golden, name, folder):
             "same_winner": sum(f["same_winner"] for f in found)}
 
 
-def measure_all(program, models, folder):
+def sparsity(program, model, ids_file):
+    """Of the inputs of the down projections, four windows."""
+    return json.loads(_run([program, model, ids_file, "4"]))
+
+
+def measure_all(program, sparsity_program, models, folder):
     golden = os.path.join(models, "golden")
     ids_file = os.path.join(folder, "ids.json")
     ids = safetensors.File(os.path.join(golden, "val/val_ids.safetensors"))
@@ -103,7 +108,8 @@ def measure_all(program, models, folder):
             "runs": [{"kv": kv, "head": head,
                       **perplexity(program, model, ids_file, kv, head)}
                      for kv, head in forms],
-            "agreement": agreement(program, model, golden, reference, folder)})
+            "agreement": agreement(program, model, golden, reference, folder),
+            "sparsity": sparsity(sparsity_program, model, ids_file)})
     return results
 
 
@@ -149,7 +155,22 @@ def page_of(results):
                  f"{r['agreement']['kl']:.1e}",
                  f"{r['agreement']['same_winner']} of "
                  f"{r['agreement']['prompts']}"] for r in results])
+    page.text("Zeros among the inputs of the down projections (BitNet a4.8, "
+              "arXiv 2411.04965, builds on them): what squared ReLU leaves "
+              "0, what is 0 once it is int8, and groups of four neighbours "
+              "that are all 0 then; four windows.")
+    page.table(["model", "squared ReLU", "as int8", "groups of four, as int8",
+                "layers, as int8"],
+               [[r["model"], *(f"{r['sparsity'][key] * 100:.1f} %" for key in
+                               ("zeros", "int8_zeros",
+                                "int8_zero_groups_of_4")),
+                 _range(r["sparsity"]["layers"])] for r in results])
     return page
+
+
+def _range(layers):
+    shares = [layer["int8_zeros"] * 100 for layer in layers]
+    return f"{min(shares):.0f} to {max(shares):.0f} %"
 
 
 def main():
@@ -157,11 +178,13 @@ def main():
         description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("reference", metavar="REFERENCE_DIR")
     parser.add_argument("--program", default="build/release/tern")
+    parser.add_argument("--sparsity-program",
+                        default="build/release/bench/activation_sparsity")
     parser.add_argument("--out", default="papers/results")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        results = measure_all(options.program,
+        results = measure_all(options.program, options.sparsity_program,
                               os.path.join(options.reference, "models"), folder)
     measure.save(os.path.join(options.out, "quality.json"), results)
     with open(os.path.join(options.out, "quality.md"), "w",
