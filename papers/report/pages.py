@@ -124,7 +124,9 @@ def _sizes(page, sizes, drawn):
               "their FP16 side is computed and not measured, decode as the "
               "read bandwidth of the same run over the bytes of a token, "
               "prefill at the GMAC/s of the largest FP16 model that was "
-              "measured. Both flatter FP16, so those ratios are lower bounds.")
+              "measured. Both flatter FP16, so those ratios are lower bounds. "
+              "The paper's figures: arXiv 2402.17764, table 1 and figure 2, on "
+              "GPUs; that of 13B is quoted from memory.")
     if "speedup" in drawn:
         page.plot("speedup")
     page.table(
@@ -240,8 +242,9 @@ def _energy(page, records):
         return
     page.text("A model, not a measurement: operations that the kernels ran, "
               "counted a step at a time, times the b1.58 paper's picojoules an "
-              "operation at 7 nm (8-bit addition 0.007, 32-bit 0.03, FP32 0.38 "
-              "and 1.31; 16-bit addition taken as 0.014, a byte of a table "
+              "operation at 7 nm (8-bit addition 0.007, 32-bit 0.03, FP16 "
+              "addition 0.16 and multiplication 0.34, FP32 0.38 and 1.31, of "
+              "which 0.03, 0.16 and 0.34 are quoted from memory; 16-bit addition taken as 0.014, a byte of a table "
               "look-up as an 8-bit addition, which the table lacks). Moving "
               "data, which costs more than arithmetic, is not in it.")
     rows = []

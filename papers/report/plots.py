@@ -46,7 +46,7 @@ def draw(folder, name, script, size=(860, 480)):
     for form, terminal in _TERMINALS.items():
         place = os.path.join(folder, f"{name}.{form}")
         words = terminal.format(w=width, h=height, w2=width * 3 // 2,
-                                h2=height * 3 // 2, name=name)
+                                h2=height * 3 // 2, name=name.replace("-", "_"))
         text = (f"set terminal {words}\nset output '{place}'\n" + _STYLE +
                 script)
         subprocess.run(["gnuplot"], input=text, text=True, check=True)
@@ -193,7 +193,7 @@ set grid xtics ytics lc rgb '#dddddd' lt 1
 set xlabel 'tokens of the prompt'
 set ylabel 'seconds to the first token'
 set xtics (16, 32, 64, 128, 256, 512)
-set offsets graph 0.1, graph 0.1, graph 0.2, graph 0.1
+set xrange [12:700]
 plot $ternary using 1:2 with linespoints ls 1 title 'ternary', \
      $f16 using 1:2 with linespoints ls 2 title 'FP16'
 """

@@ -40,7 +40,7 @@ class Counts(unittest.TestCase):
 
     def test_a_tile_of_tokens_adds_once_for_four_weights(self):
         # One 16-bit addition a table entry of four columns; 81 more make a
-        # table that 4608 rows share.
+        # table that 1152 rows share.
         counts = self.counts["ternary, a tile of tokens"]
         self.assertGreaterEqual(counts["add_lanes"]["2"], 0.25)
         self.assertLess(counts["add_lanes"]["2"], 0.30)
