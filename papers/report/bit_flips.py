@@ -27,10 +27,10 @@ import plots
 import safetensors
 
 COUNTS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10000]
-SEEDS = 20
+SEEDS = 16
 SINGLES = 300  # flips of one bit, for each way to store a model
-# Of the validation text: the first 256 tokens of 8 of its windows.
-WINDOWS, LENGTH = 8, 256
+# Of the validation text: the first 256 tokens of 4 of its windows.
+WINDOWS, LENGTH = 4, 256
 
 
 class Weights:

@@ -22,8 +22,11 @@ import safetensors
 
 SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                        "../../models/books-79m.gguf")
-# Type of cache, form of the head.
-FORMS = [("f16", "f16"), ("f32", "f16"), ("q8", "f16"), ("f16", "q8")]
+ALL, SOME = 49, 12  # windows of the validation slice
+# Type of cache, form of the head, windows.
+WHOLE = ("f16", "f16", ALL)
+FORMS = [WHOLE, ("f16", "f16", SOME), ("f32", "f16", SOME),
+         ("q8", "f16", SOME), ("f16", "q8", SOME)]
 # Name, whose reference outputs they are compared with, forms.  The file that
 # ships has an 8-bit head, which has one form.
 MODELS = [("books-14m-packed", "books-14m-packed", FORMS),
@@ -44,9 +47,10 @@ def perplexity(program, model, ids_file, kv, head):
                             ids_file, "--kv", kv, "--head", head, "--json"]))
 
 
-def reference_nll(golden, name):
-    values = safetensors.File(
-        os.path.join(golden, "val", name + ".safetensors")).numbers("nll")
+def reference_nll(golden, name, windows):
+    rows = safetensors.File(
+        os.path.join(golden, "val", name + ".safetensors")).rows("nll")
+    values = [value for row in rows[:windows] for value in row]
     return math.fsum(values) / len(values)
 
 
@@ -93,10 +97,13 @@ def sparsity(program, model, ids_file):
 
 def measure_all(program, sparsity_program, models, folder):
     golden = os.path.join(models, "golden")
-    ids_file = os.path.join(folder, "ids.json")
-    ids = safetensors.File(os.path.join(golden, "val/val_ids.safetensors"))
-    with open(ids_file, "w", encoding="ascii") as file:
-        json.dump(ids.rows("ids"), file)
+    ids = safetensors.File(
+        os.path.join(golden, "val/val_ids.safetensors")).rows("ids")
+    ids_files = {}
+    for windows in (ALL, SOME):
+        ids_files[windows] = os.path.join(folder, f"ids-{windows}.json")
+        with open(ids_files[windows], "w", encoding="ascii") as file:
+            json.dump(ids[:windows], file)
     results = []
     for name, reference, forms in MODELS:
         model = SHIPPED if name.endswith(".gguf") else os.path.join(models,
@@ -104,20 +111,21 @@ def measure_all(program, sparsity_program, models, folder):
         print(name, file=sys.stderr, flush=True)
         results.append({
             "model": name, "reference": reference,
-            "reference_nll": reference_nll(golden, reference),
-            "runs": [{"kv": kv, "head": head,
-                      **perplexity(program, model, ids_file, kv, head)}
-                     for kv, head in forms],
+            "runs": [{"kv": kv, "head": head, "windows": windows,
+                      "reference_nll": reference_nll(golden, reference,
+                                                     windows),
+                      **perplexity(program, model, ids_files[windows], kv,
+                                   head)}
+                     for kv, head, windows in forms],
             "agreement": agreement(program, model, golden, reference, folder),
-            "sparsity": sparsity(sparsity_program, model, ids_file)})
+            "sparsity": sparsity(sparsity_program, model,
+                                 ids_files[SOME])})
     return results
 
 
 def _headline(results):
     """The twins' perplexities by transformers and by tern."""
-    nll = {r["model"]: next(run["nll"] for run in r["runs"]
-                            if (run["kv"], run["head"]) == ("f16", "f16"))
-           for r in results}
+    nll = {r["model"]: r["runs"][0]["nll"] for r in results}
     gap = math.exp(nll["books-14m-packed"] - nll["books-14m-fp16"])
     return (f"books-14m has {(gap - 1) * 100:.1f} % more perplexity than its "
             "FP16 twin: same architecture, data, order and steps. Learning "
@@ -128,19 +136,20 @@ def _headline(results):
 def page_of(results):
     page = pages.Page()
     page.heading(1, "Quality: perplexity and agreement")
-    tokens = results[0]["runs"][0]["tokens"]
-    page.text(f"Held-out books, 49 windows of 1024 tokens, {tokens} tokens "
-              "scored, each window fed whole. Reference: Hugging Face "
-              "transformers in float32. Made by papers/report/quality.py.")
+    page.text(f"Held-out books: {ALL} windows of 1024 tokens, or the first "
+              f"{SOME} of them, each fed whole, all but its first token "
+              "scored. Reference: Hugging Face transformers in float32, on "
+              "the same windows. Made by papers/report/quality.py.")
     rows = []
     for r in results:
         for run in r["runs"]:
             rows.append([r["model"], run["kv"],
                          "as stored" if run["head"] == "f16" else run["head"],
+                         str(run["tokens"]),
                          f"{run['perplexity']:.4f}", f"{run['nll']:.5f}",
-                         f"{math.exp(r['reference_nll']):.4f}",
-                         f"{run['nll'] - r['reference_nll']:+.5f}"])
-    page.table(["model", "cache", "head", "perplexity", "nll, nats",
+                         f"{math.exp(run['reference_nll']):.4f}",
+                         f"{run['nll'] - run['reference_nll']:+.5f}"])
+    page.table(["model", "cache", "head", "tokens", "perplexity", "nll, nats",
                 "reference's perplexity", "nll less the reference's"], rows)
     page.text(_headline(results))
     page.text("Logits after the last token of each of 8 prompts, cache of f16, "

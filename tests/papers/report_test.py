@@ -27,6 +27,7 @@ import plan  # noqa: E402
 import plots  # noqa: E402
 import quality  # noqa: E402
 import safetensors  # noqa: E402
+import two_runs  # noqa: E402
 
 RECORDED = os.path.join(ROOT, "papers/results/data")
 
@@ -169,6 +170,21 @@ class Figures(unittest.TestCase):
         _, records = recorded()
         self.assertEqual(figures.sizes(records)[0].ternary.cache_bytes,
                          2 * 24 * 16 * 96 * 2 * 2048)
+
+
+class TwoRuns(unittest.TestCase):
+    def test_a_copy_is_no_second_run_and_a_slower_one_shows(self):
+        _, first = recorded()
+        _, second = recorded()
+        self.assertEqual(two_runs.compare(first, second), [])
+        for result in second["compare-bitnet-3b"]["results"]:
+            if result["format"] == "ternary":
+                result["tokens_per_second"] *= 0.8
+        rows = {row[0]: row[3] for row in two_runs.compare(first, second)}
+        self.assertAlmostEqual(
+            rows["bitnet-3b: decode, ternary over FP16"], -0.2)
+        self.assertEqual(rows["bitnet-3b: memory"], 0)
+        self.assertNotIn("bitnet-1.3b: memory", rows)
 
 
 class Pages(unittest.TestCase):
