@@ -21,7 +21,8 @@ sys.path.insert(0, os.path.join(ROOT, "papers", "report"))
 import machine  # noqa: E402 (the path comes first)
 import measure  # noqa: E402
 
-# A kernel that takes 10 % longer runs at 0.91; noise stays above 0.95.
+# A kernel that takes 10 % longer runs at 0.91 of the baseline, which is the best
+# of several; what has not changed was seen at 0.95 to 1.00.
 LIMIT = 0.94
 TRIES = 3
 YARDSTICK = "MultiplyAdd/6912/2560/256/1/real_time"
@@ -44,13 +45,15 @@ def _bench(folder, program, names, *more):
 def _tables(folder, targets):
     """Ternary kernels over the yardstick."""
     names = [name.format(target=t) for t in targets for name in TABLES]
-    rows = _bench(folder, "matmul_bench", names + [YARDSTICK],
-                  "--benchmark_repetitions=15", "--benchmark_min_time=0.05",
-                  "--benchmark_enable_random_interleaving=true")
     rates = {}
-    for row in rows:
-        if row.get("run_type") == "iteration":
-            rates.setdefault(row["run_name"], []).append(row["GMAC/s"])
+    # Several processes: where the yardstick's memory lies makes 3 %.
+    for _ in range(3):
+        for row in _bench(folder, "matmul_bench", names + [YARDSTICK],
+                          "--benchmark_repetitions=5",
+                          "--benchmark_min_time=0.05",
+                          "--benchmark_enable_random_interleaving=true"):
+            if row.get("run_type") == "iteration":
+                rates.setdefault(row["run_name"], []).append(row["GMAC/s"])
     medians = {name: statistics.median(values)
                for name, values in rates.items()}
     return {f"{name.rsplit('/', 1)[0]} to the yardstick":
@@ -95,11 +98,12 @@ def compare(baseline, group, tell):
 
 
 def _measure_baseline(folder, targets):
-    """Medians of three rounds, so that no lucky run is the measure."""
+    """The best of five rounds: of a check, too, the best of its tries counts.
+    """
     rounds = [{name: ratio for group in GROUPS
                for name, ratio in group(folder, targets).items()}
-              for _ in range(3)]
-    return {name: round(statistics.median(r[name] for r in rounds), 4)
+              for _ in range(5)]
+    return {name: round(max(r[name] for r in rounds), 4)
             for name in rounds[0]}
 
 

@@ -11,6 +11,7 @@ program that does not look would compute something, so perplexity is taken with
 such codes read as 0 and, again, as +1.
 """
 import argparse
+import concurrent.futures
 import json
 import math
 import os
@@ -28,7 +29,7 @@ import safetensors
 
 COUNTS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10000]
 SEEDS = 16
-SINGLES = 300  # flips of one bit, for each way to store a model
+SINGLES = 200  # flips of one bit, for each way to store a model
 # Of the validation text: the first 256 tokens of 4 of its windows.
 WINDOWS, LENGTH = 4, 256
 
@@ -214,12 +215,17 @@ def measure_all(program, models, folder, tell):
         json.dump([row[:LENGTH] for row in rows[::step][:WINDOWS]], file)
     ternary, f16 = (_copy(models, name, folder)
                     for name in ("books-14m-packed", "books-14m-fp16"))
+    # Side by side: each has its own files and one thread.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        sweeps = [pool.submit(sweep, program, weights, ids_file, flip, tell)
+                  for weights, flip in ((ternary, _flip_ternary),
+                                        (f16, _flip_f16))]
     return {
         "whole": {name: _perplexity(program, weights.folder, ids_file)
                   for name, weights in (("ternary", ternary), ("f16", f16))},
         "bits": {"ternary": ternary.bits, "f16": f16.bits},
-        "ternary": sweep(program, ternary, ids_file, _flip_ternary, tell),
-        "f16": sweep(program, f16, ids_file, _flip_f16, tell),
+        "ternary": sweeps[0].result(),
+        "f16": sweeps[1].result(),
         "singles": all_singles(program, ternary, f16, folder)}
 
 

@@ -180,10 +180,11 @@ class TwoRuns(unittest.TestCase):
         for result in second["compare-bitnet-3b"]["results"]:
             if result["format"] == "ternary":
                 result["tokens_per_second"] *= 0.8
-        rows = {row[0]: row[3] for row in two_runs.compare(first, second)}
-        self.assertAlmostEqual(
-            rows["bitnet-3b: decode, ternary over FP16"], -0.2)
-        self.assertEqual(rows["bitnet-3b: memory"], 0)
+        rows = {row.name: row for row in two_runs.compare(first, second)}
+        decode = rows["bitnet-3b: decode, ternary over FP16"]
+        self.assertAlmostEqual(decode.difference, -0.2)
+        self.assertTrue(decode.same_memory)
+        self.assertEqual(rows["bitnet-3b: memory"].difference, 0)
         self.assertNotIn("bitnet-1.3b: memory", rows)
 
 
