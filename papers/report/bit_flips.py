@@ -253,7 +253,7 @@ set format y '10^{{%T}}'
 set grid xtics ytics lc rgb '#dddddd' lt 1
 set xlabel 'bits of the linear layers that flipped'
 set ylabel 'perplexity a token (medians, quartiles of {SEEDS} seeds)'
-plot $ternary0 using 1:3:2:4 with yerrorlines ls 1 \
+plot $ternary0 using 1:3:2:4 with yerrorlines ls 1 lw 6 \
      title 'ternary, code 3 read as 0', \
      $ternary1 using 1:3:2:4 with yerrorlines ls 4 \
      title 'ternary, code 3 read as +1', \
@@ -265,7 +265,7 @@ plot $ternary0 using 1:3:2:4 with yerrorlines ls 1 \
 
 def _cell(values):
     return " / ".join("no number" if math.isinf(v) else
-                      f"{v:.2f}" if v < 1000 else f"{v:.2g}" for v in values)
+                      f"{v:.2f}" if v < 1000 else f"{v:.0f}" for v in values)
 
 
 def page_of(results):
@@ -322,6 +322,13 @@ def _reading(results):
             "both models hold as 16-bit floats, are not in it.")
 
 
+def write_page(folder, results):
+    draw(folder, results)
+    with open(os.path.join(folder, "bit-flips.md"), "w",
+              encoding="utf-8") as file:
+        file.write(page_of(results).markdown())
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n\n", maxsplit=1)[0])
@@ -335,10 +342,7 @@ def main():
             options.program, os.path.join(options.reference, "models"), folder,
             lambda text: print(text, file=sys.stderr, flush=True))
     measure.save(os.path.join(options.out, "bit-flips.json"), results)
-    draw(options.out, results)
-    with open(os.path.join(options.out, "bit-flips.md"), "w",
-              encoding="utf-8") as file:
-        file.write(page_of(results).markdown())
+    write_page(options.out, results)
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ def _roofline(page, records, drawn):
              "yardstick (2-bit codes, multiply-add), 256 tokens",
              "f16": "FP16, 256 tokens", "OpenBLAS f32":
              "OpenBLAS sgemm of the same size"}
-    page.table(["weights in the caches", "GMAC/s"],
+    page.table(["kernels alone, 2 threads at the most", "GMAC/s"],
                [[text, f"{rates[key]:.0f}"] for key, text in names.items()
                 if key in rates] +
                [["memory, GB/s: slowest and fastest run",

@@ -128,9 +128,9 @@ def _roofline(records):
              f"{high} * x with lines lc rgb '#888888' lw 2 title "
              f"'memory at {high:.0f} GB/s, the fastest run'"]
     for key, colour, dash, text in (
-            ("MatMul 256", _TERNARY, 1, "table kernel, in the caches"),
-            ("MultiplyAdd 256", "#6aa84f", 3, "2-bit multiply-add yardstick"),
-            ("f16", _F16, 4, "FP16 kernel, in the caches")):
+            ("MatMul 256", _TERNARY, 1, "table kernel alone, 256 tokens"),
+            ("MultiplyAdd 256", "#6aa84f", 3, "multiply-add yardstick"),
+            ("f16", _F16, 4, "FP16 kernel alone, 256 tokens")):
         if key in rates:
             lines.append(f"{rates[key]} with lines lc rgb '{colour}' lw 2 "
                          f"dt {dash} title '{text}, {rates[key]:.0f} GMAC/s'")
