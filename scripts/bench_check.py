@@ -21,9 +21,9 @@ sys.path.insert(0, os.path.join(ROOT, "papers", "report"))
 import machine  # noqa: E402 (the path comes first)
 import measure  # noqa: E402
 
-# A kernel that takes 10 % longer runs at 0.91 of the baseline, which is the best
-# of several; what has not changed was seen at 0.95 to 1.00.
-LIMIT = 0.94
+# The baseline is the best of several runs.  What has not changed was seen at 0.94
+# to 1.00 of it; a matvec that did a tenth of its work twice at 0.87 and 0.88.
+LIMIT = 0.925
 TRIES = 3
 YARDSTICK = "MultiplyAdd/6912/2560/256/1/real_time"
 TABLES = ["MatVec/{target}/6912/2560/1/1/real_time",

@@ -446,7 +446,8 @@ class BenchCheck(unittest.TestCase):
     def test_a_kernel_that_takes_10_percent_longer_is_seen(self):
         noise = random.Random(1)
         for _ in range(200):
-            slow = [{"a": 2.0 / 1.1 * noise.uniform(0.97, 1.03), "b": 0.5}
+            # The baseline is the best of several runs.
+            slow = [{"a": 2.0 / 1.1 * noise.uniform(0.94, 1.01), "b": 0.5}
                     for _ in range(bench_check.TRIES)]
             self.assertLess(self.worst(slow), bench_check.LIMIT)
 
