@@ -183,6 +183,7 @@ def _roofline(page, records, drawn):
     names = {"MatVec 1": "ternary, one token", "MatMul 256":
              "ternary, 256 tokens", "MultiplyAdd 256":
              "yardstick (2-bit codes, multiply-add), 256 tokens",
+             "MultiplyAdd 1": "yardstick, one token",
              "f16": "FP16, 256 tokens", "OpenBLAS f32":
              "OpenBLAS sgemm of the same size"}
     page.table(["kernels alone, 2 threads at the most", "GMAC/s"],
