@@ -118,7 +118,8 @@ def _machine(page, described):
 
 def _sizes(page, sizes, drawn):
     page.heading(2, "Speed")
-    page.text("Ternary and f16 take their samples in turn, in one process, on "
+    page.text("Shapes of the models with random weights. Ternary and f16 take "
+              "their samples in turn, in one process, on "
               "the same threads; medians. Embedding and head are f16 on both "
               "sides. Sizes with * do not fit here as f16, or take too long: "
               "their FP16 side is computed and not measured, decode as the "
@@ -198,7 +199,10 @@ def _curves(page, records, drawn):
     page.heading(2, "Threads, context, first token")
     rows = figures.threads(records)
     if rows:
-        page.text(f"{model}'s shape, {model} being BitNet b1.58 2B4T.")
+        page.text(f"The shape of BitNet b1.58 {model}; the head is stored as "
+                  "f16. Points of one curve are runs that followed each other, "
+                  "and between two of them the machine's memory may have "
+                  "become faster or slower.")
         if "threads" in drawn:
             page.plot("threads")
         page.table(["threads", "decode, tokens/s", "prefill, tokens/s"],

@@ -199,8 +199,8 @@ plot $ternary using 1:2 with linespoints ls 1 title 'ternary', \
 """
 
 
-def draw_all(folder, records):
-    """Names of the plots for which there are figures."""
+def draw_all(folder, records, tell):
+    """Names of the plots for which there are figures and that gnuplot drew."""
     sizes = figures.sizes(records)
     scripts = []
     if sizes:
@@ -215,4 +215,10 @@ def draw_all(folder, records):
         scripts.append(("context", _contexts(records), (860, 420)))
     if figures.first_token(records, "ternary"):
         scripts.append(("first-token", _first_token(records), (860, 420)))
-    return [draw(folder, *script) for script in scripts]
+    drawn = []
+    for script in scripts:
+        try:
+            drawn.append(draw(folder, *script))
+        except subprocess.CalledProcessError:
+            tell(f"gnuplot does not draw {script[0]}: the pages lack it")
+    return drawn

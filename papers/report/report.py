@@ -68,7 +68,7 @@ def main(arguments):
     records = measure.read_all(data, todo, machine.fingerprint(described))
     drawn = []
     if plots.available():
-        drawn = plots.draw_all(options.out, records)
+        drawn = plots.draw_all(options.out, records, _tell)
     else:
         _tell("no gnuplot: the pages have no plots; "
               "scripts/install_packages.sh report")

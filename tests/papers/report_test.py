@@ -205,7 +205,7 @@ class Pages(unittest.TestCase):
 
     def test_the_plots_are_there_twice_and_the_page_needs_nothing_else(self):
         _, records = recorded()
-        drawn = plots.draw_all(self.folder, records)
+        drawn = plots.draw_all(self.folder, records, self.fail)
         self.assertEqual(set(drawn), {"speedup", "memory", "roofline",
                                       "threads", "context", "first-token"})
         markdown, page = self.write(records, drawn)
