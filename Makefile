@@ -5,7 +5,7 @@ CONFIGURE := cmake --preset release $(if $(TERN_REFERENCE_DIR),-DTERN_REFERENCE_
 SOURCES := find bench cli packing runtime ternary_kernels tests -name '*.cc' -o -name '*.h'
 PROMPT := Once upon a time, in a little house at the edge of the wood,
 
-.PHONY: demo test test-peers bench fuzz format lint clean
+.PHONY: demo test test-peers bench report report-programs bench-check fuzz format lint clean
 
 # Builds the program alone and lets the model that ships tell a story.
 demo:
@@ -35,8 +35,23 @@ bench:
 	scripts/install_packages.sh build test bench
 	$(CONFIGURE)
 	cmake --build $(BUILD) --target bench/all
-	@for b in $$(find $(BUILD)/bench -maxdepth 1 -type f -executable); do \
+	@for b in $$(find $(BUILD)/bench -maxdepth 1 -name '*_bench' -type f); do \
 	  echo "== $$b"; $$b || exit 1; done
+
+# Ternary beside FP16 on this machine: report/report.md and .html.  Goes on where
+# it was stopped; QUICK=1 takes 3 minutes and writes report/quick.
+report: report-programs
+	papers/report/report.py --program $(BUILD)/tern \
+	  $(if $(QUICK),--quick --out report/quick,--out report)
+
+# Have the kernels become slower than bench/baseline.json says?
+bench-check: report-programs
+	scripts/bench_check.py --build $(BUILD)
+
+report-programs:
+	scripts/install_packages.sh build test bench report
+	$(CONFIGURE)
+	cmake --build $(BUILD) --target tern_cli bench/all
 
 # Each target for FUZZ_SECONDS (60); findings go to build/fuzz/findings.
 fuzz:

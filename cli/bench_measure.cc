@@ -213,6 +213,14 @@ std::vector<Lane> WarmUpAll(const BenchOptions& options,
   return lanes;
 }
 
+// Weights of all linear layers: what one token adds, subtracts or skips.
+std::uint64_t LayerWeights(const ModelConfig& config) {
+  const std::uint64_t heads = config.num_heads + config.num_kv_heads;
+  const std::uint64_t attention = 2 * heads * config.head_dim;  // q, o, k, v
+  return config.num_layers * config.hidden_size *
+         (attention + 3 * config.ffn_size);
+}
+
 BenchResult EmptyResult(const BenchOptions& options, const BenchTest& test,
                         const Lane& lane) {
   BenchResult result;
@@ -225,6 +233,10 @@ BenchResult EmptyResult(const BenchOptions& options, const BenchTest& test,
   result.threads = lane.threads;
   result.weights_bytes = lane.contender->model->weights_bytes();
   result.mapped_bytes = lane.contender->model->mapped_bytes();
+  result.layers_bytes = lane.contender->model->layers_bytes();
+  result.layer_weights = LayerWeights(lane.contender->model->config());
+  result.cache_bytes = lane.session->cache_bytes();
+  result.scratch_bytes = lane.session->scratch_bytes();
   result.peak_rss_bytes = lane.peak_growth;
   result.load_seconds = lane.contender->load_seconds;
   return result;

@@ -24,7 +24,11 @@ struct BenchResult {
   double bytes_read_per_token = 0;  // Session::bytes_read
   double read_bandwidth_gb_s = 0;   // with these threads, in the same run
   std::uint64_t weights_bytes = 0;
-  std::uint64_t mapped_bytes = 0;  // of these
+  std::uint64_t mapped_bytes = 0;   // of these
+  std::uint64_t layers_bytes = 0;   // of these: norms and linear layers
+  std::uint64_t layer_weights = 0;  // weights of the linear layers
+  std::uint64_t cache_bytes = 0;    // of the session, its context full
+  std::uint64_t scratch_bytes = 0;  // and its working memory beside that
   // The program as it was at the start, and what the model, one session and its
   // tests added to it at the most: as if nothing else had been measured.
   std::uint64_t peak_rss_bytes = 0;

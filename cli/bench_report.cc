@@ -153,6 +153,10 @@ Json BenchJson(const BenchOptions& options,
                  {"percent_of_bandwidth", PercentOfBandwidth(result)},
                  {"weights_bytes", result.weights_bytes},
                  {"mapped_bytes", result.mapped_bytes},
+                 {"layers_bytes", result.layers_bytes},
+                 {"layer_weights", result.layer_weights},
+                 {"cache_bytes", result.cache_bytes},
+                 {"scratch_bytes", result.scratch_bytes},
                  {"peak_rss_bytes", result.peak_rss_bytes},
                  {"load_seconds", result.load_seconds},
                  {"target", ActiveTarget()},
@@ -160,6 +164,10 @@ Json BenchJson(const BenchOptions& options,
                  {"context", result.context},
                  {"kv", KvName(options.kv_type)},
                  {"head", HeadName(result.head)}};
+    if (!result.test.decodes) {
+      json["seconds_to_first_token"] =
+          static_cast<double>(result.test.tokens) / Median(result.samples);
+    }
     const BenchResult* f16 = FindF16(result, results);
     if (options.compare && result.format == "ternary" && f16 != nullptr) {
       json["times_f16"] = Comparison(result, *f16);

@@ -126,6 +126,7 @@ std::uint64_t Session::bytes_read() const {
 // These never change.
 std::size_t Session::context_length() const { return impl_->context_length(); }
 std::uint64_t Session::cache_bytes() const { return impl_->cache_bytes(); }
+std::uint64_t Session::scratch_bytes() const { return impl_->scratch_bytes(); }
 int Session::num_threads() const { return impl_->num_threads(); }
 
 }  // namespace tern

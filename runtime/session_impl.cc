@@ -165,6 +165,14 @@ std::uint64_t Session::Impl::cache_bytes() const {
   return CacheBytes(model_->config(), context_length_, kv_type_);
 }
 
+std::uint64_t Session::Impl::scratch_bytes() const {
+  const ModelConfig& config = model_->config();
+  return SessionScratchBytes(config, context_length_, num_threads_) +
+         Head::Bytes(model_->weights(), kLogitsBatch) +
+         (kLogitsBatch + 1) * config.vocab_size * sizeof(float) +
+         context_length_ * sizeof(Token);
+}
+
 void Session::Impl::ThrowIfCancelled() {
   if (ForgetCancel()) ThrowCancelled();
 }
@@ -232,13 +240,7 @@ void Session::Impl::RunPending() {
 }
 
 void Session::Impl::CheckMemory() const {
-  const ModelConfig& config = model_->config();
-  const std::uint64_t scratch =
-      SessionScratchBytes(config, context_length_, num_threads_) +
-      Head::Bytes(model_->weights(), kLogitsBatch) +
-      (kLogitsBatch + 1) * config.vocab_size * sizeof(float) +
-      context_length_ * sizeof(Token);
-  RequireMemory(cache_bytes() + scratch,
+  RequireMemory(cache_bytes() + scratch_bytes(),
                 "context of " + std::to_string(context_length_) + " positions",
                 "use a shorter context or a smaller type of cache");
 }

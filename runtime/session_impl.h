@@ -52,6 +52,7 @@ class Session::Impl {
     return head_.bytes_read();
   }
   [[nodiscard]] std::uint64_t cache_bytes() const;
+  [[nodiscard]] std::uint64_t scratch_bytes() const;
 
  private:
   ForwardPass Pass() {

@@ -70,6 +70,24 @@ TEST(Bench, JsonHasWhatTheContractNamesForEveryTestAndNumberOfThreads) {
                             r["read_bandwidth_gb_s"].get<double>();
     EXPECT_NEAR(r["percent_of_bandwidth"], expected, 1e-6 * expected);
     EXPECT_GT(r["weights_bytes"], 20'000'000);
+    // 12 layers of 768: q and o, k and v of a third, three of 2048.
+    const std::uint64_t weights = 12ULL * 768 * (2 * 768 + 2 * 256 + 3 * 2048);
+    EXPECT_EQ(r["layer_weights"], weights);
+    EXPECT_GT(r["layers_bytes"], weights / 4);
+    EXPECT_LT(r["layers_bytes"], weights / 4 + 1'000'000);
+    // Keys and values of 3 + 16 + 1 positions in f16, in blocks.
+    EXPECT_GT(r["cache_bytes"], 20 * 12 * 2 * 256 * 2 - 1);
+    EXPECT_LT(r["cache_bytes"], 128 * 12 * 2 * 256 * 2 + 1);
+    EXPECT_GT(r["scratch_bytes"], 4096 * 4);
+    EXPECT_LT(r["scratch_bytes"].get<std::uint64_t>() +
+                  r["weights_bytes"].get<std::uint64_t>(),
+              r["peak_rss_bytes"].get<std::uint64_t>() + 20'000'000);
+    const std::string test = r["test"];
+    EXPECT_EQ(r.contains("seconds_to_first_token"), test[0] == 'p');
+    if (test[0] == 'p') {
+      EXPECT_NEAR(r["seconds_to_first_token"],
+                  std::stod(test.substr(2)) / samples[1], 1e-9);
+    }
     EXPECT_GT(r["peak_rss_bytes"], r["weights_bytes"]);
     // And not the probe's buffer, which has at least 128 MiB.
     EXPECT_LT(r["peak_rss_bytes"].get<std::uint64_t>(),

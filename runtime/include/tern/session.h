@@ -131,6 +131,8 @@ class TERN_API Session {
   [[nodiscard]] std::uint64_t head_bytes_read() const;
   // Bytes of the cache when the context is full.
   [[nodiscard]] std::uint64_t cache_bytes() const;
+  // Bytes of working memory beside it.
+  [[nodiscard]] std::uint64_t scratch_bytes() const;
   // Bytes of weights and cache that the work so far took from memory: for every
   // chunk of tokens the layers once, a row of the embedding a token, and the
   // keys and values up to its last token; for every logits the head.
