@@ -35,9 +35,9 @@ inline MaybeFault CheckSize(std::size_t bytes, std::size_t expected) {
 // "1e-09", not 0.000000.
 inline std::string TextOf(float scale) {
   std::array<char, 32> text{};
-  const char* const end =
-      std::to_chars(text.data(), text.data() + text.size(), scale).ptr;
-  return {text.data(), end};
+  char* const begin = text.data();
+  return std::string(begin,
+                     std::to_chars(begin, begin + text.size(), scale).ptr);
 }
 
 inline MaybeFault CheckScale(float scale, std::size_t offset) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <sys/file.h>
@@ -200,7 +201,7 @@ TEST(OutputDirectory, ReplacesNoDirectoryThatHoldsMore) {
 TEST(OutputDirectory, ReplacesNoFilesOfAUser) {
   const TemporaryDirectory directory;
   const auto expect_kept = [&](const std::vector<std::string>& names,
-                               const std::vector<std::string>& told) {
+                               std::initializer_list<std::string> told) {
     SCOPED_TRACE(names.back());
     fs::remove_all(directory / "mine");
     fs::create_directory(directory / "mine");
