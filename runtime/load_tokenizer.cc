@@ -1,6 +1,5 @@
 #include "runtime/load_tokenizer.h"
 
-#include <algorithm>
 #include <string>
 #include <system_error>
 
@@ -18,10 +17,7 @@ Tokenizer LoadTokenizer(const std::filesystem::path& model,
 }
 
 bool HasTokenizer(const files::GgufFile& file) {
-  return std::any_of(file.metadata.begin(), file.metadata.end(),
-                     [](const auto& entry) {
-                       return entry.first.starts_with("tokenizer.ggml.");
-                     });
+  return file.metadata.contains("tokenizer.ggml.model");
 }
 
 bool HasTokenizer(const std::filesystem::path& model) {
