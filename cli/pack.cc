@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <tern/error.h>
-#include <tern/inspect.h>
 #include <tern/pack.h>
 
 #include "cli/commands.h"
@@ -48,7 +47,9 @@ bool ParseOptions(const Arguments& arguments, PackCommand* command) {
       "how ternary weights are stored: t2 (tern's own: any weights, checksums, "
       "loads fastest), or for other programs tq2_0, tq1_0 (a scale for 256 "
       "weights), i2_s (one a matrix), q2_0 (for 64 weights), hf (Hugging Face: "
-      "config.json, model.safetensors, tokenizer) (default t2)")(
+      "config.json, model.safetensors, tokenizer); keep: layers of plain "
+      "floats "
+      "as they are, for other programs (default t2)")(
       "head", Name(&command->head, "--head", "TYPE"),
       "how the embedding is stored: keep, f16 or q8_0 (default keep)")(
       "round-scales", po::bool_switch(&command->round_scales),
@@ -71,8 +72,9 @@ PackedType ParseType(const std::string& name) {
   if (name == "i2_s") return PackedType::kI2S;
   if (name == "q2_0") return PackedType::kQ2_0;
   if (name == "hf") return PackedType::kHuggingFace;
+  if (name == "keep") return PackedType::kKeep;
   throw UsageError("--type: '" + name +
-                   "' is not t2, tq2_0, tq1_0, i2_s, q2_0 or hf");
+                   "' is not t2, tq2_0, tq1_0, i2_s, q2_0, hf or keep");
 }
 
 PackedHead ParseHead(const std::string& name) {
@@ -95,17 +97,16 @@ std::string TimeLeft(std::chrono::steady_clock::time_point start,
          (left < 90 ? " s" : " min") + " left";
 }
 
-// --type is about ternary weights: on a model that has none it would be
-// ignored, and the file not be what was asked for.
-void RefuseTypeOfPlainFloats(const std::string& source) {
-  const ModelReport report = Inspect(source);
-  ThrowIfInterrupted();
-  // Without a memory table the file cannot be run: Pack says why.
-  if (!report.memory || report.memory->ternary_bytes > 0) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              source +
-                  ": its weights are plain floats, not ternary; leave out "
-                  "--type to keep them");
+// A layout of ternary weights: on a model that has none it would be ignored,
+// and the file not be what was asked for.
+bool IsForTernaryAlone(PackedType type) {
+  return type != PackedType::kT2 && type != PackedType::kHuggingFace &&
+         type != PackedType::kKeep;
+}
+
+bool HasF16Scales(PackedType type) {
+  return type == PackedType::kTQ1_0 || type == PackedType::kTQ2_0 ||
+         type == PackedType::kQ2_0;
 }
 
 }  // namespace
@@ -115,6 +116,12 @@ int PackModel(const Arguments& arguments) {
   if (!ParseOptions(arguments, &command)) return kDone;
   PackOptions options;
   if (command.type) options.type = ParseType(*command.type);
+  options.require_ternary = IsForTernaryAlone(options.type);
+  if (command.round_scales && !HasF16Scales(options.type)) {
+    throw UsageError(
+        "--round-scales: is for tq1_0, tq2_0 and q2_0; the other types hold "
+        "every scale, or refuse the model for another reason");
+  }
   options.head = ParseHead(command.head);
   options.input_type = command.format.input_type;
   options.i2s_layout = command.format.i2s_layout.value_or(I2SLayout::kA);
@@ -131,16 +138,18 @@ int PackModel(const Arguments& arguments) {
     throw UsageError("DST: '-' is no file; give the file a name");
   }
   // The library refuses it too, but cannot know the name of the option.
+  // What --force would not replace either is Pack's to refuse.
   std::error_code ignored;  // Pack tells what is wrong with a path
-  if (!command.force && std::filesystem::exists(destination, ignored)) {
+  const bool is_replaceable =
+      options.type == PackedType::kHuggingFace
+          ? std::filesystem::is_directory(destination, ignored)
+          : std::filesystem::is_regular_file(destination, ignored);
+  if (!command.force && is_replaceable) {
     throw Error(
         ErrorCode::kInvalidArgument,
         destination + ": exists already; choose another name or give --force");
   }
   CatchInterrupts();
-  if (command.type && options.type != PackedType::kHuggingFace) {
-    RefuseTypeOfPlainFloats(command.words[0]);
-  }
   Progress bar("packing");
   const auto start = std::chrono::steady_clock::now();
   options.progress = [&bar, start](double fraction) {

@@ -64,10 +64,14 @@ std::string ReportText(const VerifyReport& report, const std::string& path) {
   std::string out = EscapeControls(path) + ": " + report.format + ", " +
                     std::to_string(report.tensors) + " tensors of " +
                     HumanBytes(report.bytes) + ", ";
-  out += report.checksums == 0
-             ? "no checksums to compare (a code or a float that became another "
-               "valid one would not be found)"
-             : std::to_string(report.checksums) + " checksums";
+  if (report.checksums != 0) {
+    out += std::to_string(report.checksums) + " checksums";
+  } else {
+    out += report.records_checksums
+               ? "its checksums not compared, for it does not hold together"
+               : "no checksums to compare (a code or a float that became "
+                 "another valid one would not be found)";
+  }
   if (report.faults.empty()) return out + ": sound\n";
   out += ": " + std::to_string(report.faults.size()) +
          (report.faults.size() == 1 ? " fault\n" : " faults\n");

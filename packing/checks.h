@@ -3,6 +3,8 @@
 #ifndef TERN_PACKING_CHECKS_H_
 #define TERN_PACKING_CHECKS_H_
 
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -30,11 +32,19 @@ inline MaybeFault CheckSize(std::size_t bytes, std::size_t expected) {
                std::to_string(expected)};
 }
 
+// "1e-09", not 0.000000.
+inline std::string TextOf(float scale) {
+  std::array<char, 32> text{};
+  char* const begin = text.data();
+  return std::string(begin,
+                     std::to_chars(begin, begin + text.size(), scale).ptr);
+}
+
 inline MaybeFault CheckScale(float scale, std::size_t offset) {
   if (std::isfinite(scale) && scale >= 0) return {};
-  return Fault{"scale " + std::to_string(scale) +
-                   ", which is no finite number from 0 up",
-               offset};
+  return Fault{
+      "scale " + TextOf(scale) + ", which is no finite number from 0 up",
+      offset};
 }
 
 // A scale for the whole matrix may be 0 only over weights that are 0: a hole of

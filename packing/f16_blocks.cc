@@ -21,9 +21,8 @@ MaybeFault PackScale(float scale, std::size_t offset, std::uint16_t& bits) {
   if (auto fault = CheckScale(scale, offset)) return fault;
   bits = F32ToF16(scale);
   if (F16ToF32(bits) == scale) return {};
-  return Fault{
-      "scale " + std::to_string(scale) + ", which f16 cannot hold exactly",
-      offset};
+  return Fault{"scale " + TextOf(scale) + ", which f16 cannot hold exactly",
+               offset};
 }
 
 // The scale over row `row`, column `col`.

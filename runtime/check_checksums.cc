@@ -56,6 +56,8 @@ void RequireChecksums(const std::filesystem::path& path, int num_threads) {
   }
   const files::GgufFile file = files::ReadGguf(path);
   const files::T2Checksums checksums(file);
+  // First of all whether they are themselves what was written.
+  checksums.Check(checksums.size() - 1);
   Team team(num_threads > 0 ? num_threads : UsableCores());
   for (const auto& error :
        CollectErrors(team, checksums.size(),

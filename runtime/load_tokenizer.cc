@@ -1,8 +1,11 @@
 #include "runtime/load_tokenizer.h"
 
 #include <string>
+#include <system_error>
 
 #include <tern/error.h>
+
+#include "runtime/files/input_file.h"
 
 namespace tern {
 
@@ -11,6 +14,21 @@ Tokenizer LoadTokenizer(const std::filesystem::path& model,
   Tokenizer tokenizer = Tokenizer::Load(model);
   if (vocab_size) CheckVocabulary(model, tokenizer, *vocab_size);
   return tokenizer;
+}
+
+bool HasTokenizer(const files::GgufFile& file) {
+  return file.metadata.contains("tokenizer.ggml.model");
+}
+
+bool HasTokenizer(const std::filesystem::path& model) {
+  std::error_code ignored;  // then it is no directory
+  std::filesystem::path directory = model;
+  if (!std::filesystem::is_directory(model, ignored)) {
+    if (files::IsGguf(model)) return HasTokenizer(files::ReadGguf(model));
+    directory = model.parent_path();
+  }
+  return files::IsThere(directory / "tokenizer.json") ||
+         files::IsThere(directory / "tokenizer.model");
 }
 
 void CheckVocabulary(const std::filesystem::path& model,

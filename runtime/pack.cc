@@ -4,10 +4,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <tern/error.h>
@@ -40,6 +45,7 @@ namespace {
 namespace fs = std::filesystem;
 using checkpoint::Checkpoint;
 using checkpoint::LinearSource;
+using files::GgufFile;
 using files::GgufMetadata;
 using files::GgufWriter;
 using files::StoredTensor;
@@ -82,6 +88,53 @@ void RefuseOwnSource(const Checkpoint& source, const fs::path& destination) {
 
 // --- the tokenizer ---
 
+// Ids by the keys that name them.
+GgufMetadata EndKeys(const GgufMetadata& metadata) {
+  GgufMetadata ends;
+  for (const auto& entry : metadata) {
+    if (IsEndTokenKey(entry.first)) ends.push_back(entry);
+  }
+  return ends;
+}
+
+// A model that was GGUF once gets the keys back that named its end tokens, if
+// these are still the same.
+void RestoreEndKeys(const PackExtras& extras, GgufMetadata& metadata) {
+  const auto values = [](const GgufMetadata& ends) {
+    std::set<std::uint64_t> ids;
+    for (const auto& [key, value] : ends) {
+      const auto* id = std::get_if<std::uint64_t>(&value);
+      ids.insert(id == nullptr ? std::numeric_limits<std::uint64_t>::max()
+                               : *id);
+    }
+    return ids;
+  };
+  const GgufMetadata kept = EndKeys(extras.gguf);
+  if (kept.empty() || values(kept) != values(EndKeys(metadata))) return;
+  std::erase_if(metadata,
+                [](const auto& entry) { return IsEndTokenKey(entry.first); });
+  metadata.insert(metadata.end(), kept.begin(), kept.end());
+}
+
+// The id of pad_token, by its name or as an object with that as its content.
+std::optional<std::uint64_t> PaddingToken(const tokenizer::TokenizerSpec& spec,
+                                          const PackExtras& extras) {
+  for (const auto* object :
+       {&extras.tokenizer_config, &extras.special_tokens_map}) {
+    auto name = object->find("pad_token");
+    if (name == object->end()) continue;
+    if (name->is_object()) {
+      const auto content = name->find("content");
+      if (content == name->end()) continue;
+      name = content;
+    }
+    for (std::size_t id = 0; id < spec.tokens.size(); ++id) {
+      if (*name == spec.tokens[id].bytes) return id;
+    }
+  }
+  return std::nullopt;
+}
+
 GgufMetadata HuggingFaceTokenizer(const fs::path& directory,
                                   const PackExtras& extras,
                                   std::size_t vocab_size) {
@@ -91,6 +144,10 @@ GgufMetadata HuggingFaceTokenizer(const fs::path& directory,
   const Tokenizer::Impl check(*spec);
   GgufMetadata metadata = tokenizer::TokenizerMetadata(
       *spec, tokenizer::ReadChatTemplates(directory), vocab_size);
+  RestoreEndKeys(extras, metadata);
+  if (const auto padding = PaddingToken(*spec, extras)) {
+    metadata.emplace_back("tokenizer.ggml.padding_token_id", *padding);
+  }
   for (const auto& entry : extras.gguf) {
     const bool is_there =
         std::any_of(metadata.begin(), metadata.end(),
@@ -102,14 +159,18 @@ GgufMetadata HuggingFaceTokenizer(const fs::path& directory,
   return metadata;
 }
 
-// A GGUF file's own keys as they are; otherwise those of the tokenizer beside
-// the model, if there is one.
-GgufMetadata SourceTokenizer(const Checkpoint& source,
-                             const PackExtras& extras) {
+// A GGUF file's own keys as they are, with their types; otherwise those of the
+// tokenizer beside the model, if there is one.
+GgufMetadata SourceTokenizer(const Checkpoint& source, const PackExtras& extras,
+                             files::GgufNumberTypes& types) {
   if (IsGgufFile(source.path)) {
     GgufMetadata metadata;
-    for (auto& [key, value] : files::ReadGguf(source.path).metadata) {
-      if (key.starts_with("tokenizer.")) metadata.emplace_back(key, value);
+    GgufFile file = files::ReadGguf(source.path);
+    for (auto& [key, value] : file.metadata) {
+      if (!key.starts_with("tokenizer.")) continue;
+      metadata.emplace_back(key, std::move(value));
+      const auto type = file.number_types.find(key);
+      if (type != file.number_types.end()) types[key] = type->second;
     }
     return metadata;
   }
@@ -263,18 +324,23 @@ bool HasF16Scales(StoredType type) {
 
 // Which type might hold what `type` cannot: T2 holds everything, I2_S has one
 // float32 scale, Q2_0 an f16 one for every 64 columns.
-std::string AdviceFor(const packing::TernaryMatrix& matrix, StoredType type) {
+std::string AdviceFor(const packing::TernaryMatrix& matrix, StoredType type,
+                      bool is_rounding) {
   constexpr std::size_t kI2SBlock = 128;
   constexpr std::size_t kQ2Block = 64;
   if (type == StoredType::kT2) return "keep the model in its present form";
   if (type == StoredType::kI2S && matrix.cols % kQ2Block == 0) {
     return "write T2 or Q2_0 instead";
   }
+  // Rounding is tried already, or the type's scales are not f16.
+  const std::string rounding = HasF16Scales(type) && !is_rounding
+                                   ? ", or round the scales (--round-scales)"
+                                   : "";
   if (type != StoredType::kI2S && matrix.cols % kI2SBlock == 0 &&
       matrix.group == packing::ScaleGroup::kMatrix) {
-    return "write T2 or I2_S instead";
+    return "write T2 or I2_S instead" + rounding;
   }
-  return "write T2 instead";
+  return "write T2 instead" + rounding;
 }
 
 // The nearest float that f16 holds, for scales that are to be rounded; true if
@@ -310,7 +376,8 @@ void WriteTernary(const PlannedTensor& planned, const PackOptions& options,
   }
   std::vector<std::uint8_t> bytes;
   if (const auto fault = PackMatrix(matrix, type, bytes)) {
-    RefuseTensor(*planned.source, fault->what, AdviceFor(matrix, type));
+    RefuseTensor(*planned.source, fault->what,
+                 AdviceFor(matrix, type, options.round_scales));
   }
   writer.Write(bytes);
   if (planned.multipliers) writer.Write(ToF32(matrix.scales));
@@ -359,12 +426,12 @@ class CountingWriter : public TensorWriter {
 
 PackReport PackGguf(const Checkpoint& from, const fs::path& destination,
                     const PackOptions& options) {
-  const PackExtras extras = ReadExtras(from);
+  PackExtras extras = ReadExtras(from);
   const std::vector<PlannedTensor> plan = PlanTensors(from, extras, options);
-  GgufMetadata metadata = PlanMetadata(from, extras, options);
-  for (auto& entry : SourceTokenizer(from, extras)) {
-    metadata.push_back(std::move(entry));
-  }
+  files::GgufNumberTypes types = extras.types;
+  GgufMetadata tokenizer = SourceTokenizer(from, extras, types);
+  GgufMetadata metadata = PlanMetadata(from, std::move(extras), options);
+  std::move(tokenizer.begin(), tokenizer.end(), std::back_inserter(metadata));
   std::vector<files::GgufTensor> tensors;
   tensors.reserve(plan.size());
   std::uint64_t total = 0;
@@ -378,7 +445,8 @@ PackReport PackGguf(const Checkpoint& from, const fs::path& destination,
   GgufWriter writer(destination, options.overwrite, std::move(metadata),
                     std::move(tensors),
                     options.type == PackedType::kT2 ? files::GgufForm::kT2
-                                                    : files::GgufForm::kPlain);
+                                                    : files::GgufForm::kPlain,
+                    types);
   CountingWriter counting(writer, total, options);
   PackReport report;
   for (const PlannedTensor& planned : plan) {
@@ -389,12 +457,25 @@ PackReport PackGguf(const Checkpoint& from, const fs::path& destination,
   return report;
 }
 
+void CheckType(const Checkpoint& source, const PackOptions& options) {
+  const LinearSource& first = source.layers.front().q;
+  const bool is_ternary = first.kind != checkpoint::LinearKind::kDense;
+  if (is_ternary && options.type == PackedType::kKeep) {
+    RefuseTensor(first.weight, "is ternary, and keep is for plain floats",
+                 "choose a type of ternary weights");
+  }
+  if (is_ternary || !options.require_ternary) return;
+  RefuseTensor(first.weight, "is of plain floats, not ternary",
+               "choose keep, for other programs, or t2");
+}
+
 PackReport PackModel(const fs::path& source, const fs::path& destination,
                      const PackOptions& options) {
   const Checkpoint from = checkpoint::Open(
       source,
       {.input_type = options.input_type, .i2s_layout = options.i2s_layout});
   RefuseOwnSource(from, destination);
+  CheckType(from, options);
   return options.type == PackedType::kHuggingFace
              ? PackHuggingFace(from, destination, options)
              : PackGguf(from, destination, options);

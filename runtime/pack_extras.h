@@ -5,15 +5,21 @@
 //   from GGUF   every key that tern pack does not write itself: general.*
 //               (but architecture, name, file_type, quantization_version,
 //               alignment), quantize.*, keys of the architecture that change
-//               nothing, and keys of the tokenizer that the tokenizer's reader
-//               passes over.  Not split.*, which is about the old file.
-//   from HF     members of config.json that say nothing about the result, and
-//               generation_config.json.  Not auto_map: the Python files that it
-//               names do not come along.
+//               nothing, keys of the tokenizer that the tokenizer's reader
+//               passes over, and which of its keys names which end token.  Of
+//               numbers also their types.  Not split.*, which is about the old
+//               file.
+//   from HF     members of config.json that say nothing about the result,
+//               generation_config.json, special_tokens_map.json, and members of
+//               tokenizer_config.json but chat_template and
+//               added_tokens_decoder, which the tokenizer has.  Not auto_map:
+//               the Python files that it names do not come along.
 //
 // GGUF keeps the first as they are and the second as the string
 // `tern.huggingface`, JSON.  Hugging Face keeps the second as they are and the
-// first as config.json's member `tern`, where other programs pass them over.
+// first as config.json's member `tern`, where other programs pass them over:
+// `gguf` has the keys, `types` the types of those numbers that would come back
+// in another one.
 //
 // The scaling of rotary positions comes along in the words of its origin,
 // because frequencies alone (all that tern runs) do not tell them.
@@ -30,8 +36,11 @@ namespace tern {
 
 struct PackExtras {
   files::GgufMetadata gguf;
+  files::GgufNumberTypes types;  // of `gguf`
   nlohmann::json config = nlohmann::json::object();
   nlohmann::json generation_config = nlohmann::json::object();
+  nlohmann::json tokenizer_config = nlohmann::json::object();
+  nlohmann::json special_tokens_map = nlohmann::json::object();
   // rope_scaling of config.json, without a base; null if nothing is scaled, or
   // nobody knows how.
   nlohmann::json rope_scaling;
@@ -43,11 +52,16 @@ PackExtras ReadExtras(const checkpoint::Checkpoint& source);
 // if there are none.
 std::string ExtrasForGguf(const PackExtras& extras);
 
-// `metadata` as the object that config.json's member `tern` holds.  Throws
+// extras.gguf as config.json's member `tern`; null if there is nothing.  Throws
 // Error (kUnsupported), beginning with `place`, for text that is no UTF-8 and
-// numbers that are not finite, which JSON cannot hold.
-nlohmann::json ExtrasForConfig(const files::GgufMetadata& metadata,
+// numbers that are not finite, which JSON cannot hold, and for arrays that are
+// too long for config.json.
+nlohmann::json ExtrasForConfig(const PackExtras& extras,
                                const std::string& place);
+
+// Keys of the tokenizer that name the tokens which end a text; only all of them
+// together enter a result.
+bool IsEndTokenKey(std::string_view key);
 
 }  // namespace tern
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <sstream>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "runtime/checkpoint/hf_config_writer.h"
 #include "runtime/checkpoint/hf_names.h"
 #include "runtime/files/input_file.h"
+#include "runtime/files/json.h"
 #include "runtime/files/on_fault.h"
 #include "runtime/files/output_directory.h"
 #include "runtime/files/output_file.h"
@@ -325,6 +327,13 @@ void WeightsWriter::WriteHead(const std::string& name,
 void WeightsWriter::WritePacked(const std::string& name,
                                 const LinearSource& linear,
                                 const packing::TernaryMatrix& matrix) {
+  const float scale = matrix.scales.front();
+  if (scale > checkpoint::kMaxMultiplier) {
+    std::ostringstream what;
+    what << "its scale " << scale << " is above " << checkpoint::kMaxMultiplier
+         << ", where a reader takes weight_scale for a divisor";
+    RefuseTensor(linear.weight, what.str(), kKeepGguf);
+  }
   std::vector<std::uint8_t> bytes;
   if (const auto fault = packing::PackHf(matrix, bytes)) {
     RefuseTensor(linear.weight, fault->what, kKeepGguf);
@@ -375,6 +384,11 @@ void WeightsWriter::WriteUnpacked(const std::string& name,
                                   const LinearSource& linear,
                                   const packing::TernaryMatrix& matrix) {
   CheckComesBack(linear, matrix);
+  if (matrix.scales == std::vector<float>{0}) {
+    RefuseTensor(linear.weight,
+                 "is all zeros, which as floats looks like a hole in the file",
+                 kKeepGguf);
+  }
   ExactTypes own;
   own.Add(matrix.scales);
   exact_.Add(matrix.scales);
@@ -453,8 +467,8 @@ void WriteText(const fs::path& path, const std::string& text) {
   file.Commit();
 }
 
-json Config(const Checkpoint& source, const PackExtras& extras,
-            const std::string& torch_dtype) {
+std::string ConfigText(const Checkpoint& source, const PackExtras& extras,
+                       const std::string& torch_dtype) {
   ModelConfig model = source.config;
   model.name = ModelName(source);
   json config = checkpoint::MakeHfConfig(model,
@@ -466,11 +480,9 @@ json Config(const Checkpoint& source, const PackExtras& extras,
     // The older name says it already.
     if (!config.contains(key) && key != "dtype") config[key] = value;
   }
-  if (!extras.gguf.empty()) {
-    config[checkpoint::kTernMember][checkpoint::kKeptGguf] =
-        ExtrasForConfig(extras.gguf, source.path.string());
-  }
-  return config;
+  const json kept = ExtrasForConfig(extras, source.path.string());
+  if (!kept.is_null()) config[checkpoint::kTernMember] = kept;
+  return files::DumpJson(config, source.path.string(), 2) + "\n";
 }
 
 // What config.json can say is known before hours of work, too.
@@ -485,12 +497,26 @@ void CheckConfig(const Checkpoint& source, const fs::path& directory) {
   }
 }
 
-std::uint64_t BytesOfFiles(const fs::path& directory) {
-  std::uint64_t bytes = 0;
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    bytes += entry.file_size();
+PackReport WriteFiles(const Checkpoint& source, const PackExtras& extras,
+                      const PackOptions& options,
+                      files::OutputDirectory& directory) {
+  const std::string preferred = PreferredDType(extras);
+  // Twice: first to see whether it can be said at all.
+  const fs::path config = directory.PathOf("config.json");
+  WriteText(config, ConfigText(source, extras, preferred));
+  CheckConfig(source, directory.path());
+  WriteHfTokenizer(source, extras, directory.path());
+  std::string torch_dtype;
+  PackReport report =
+      WeightsWriter(source, options, directory.PathOf("model.safetensors"))
+          .Write(preferred, torch_dtype);
+  if (torch_dtype != preferred) {
+    directory.Remove("config.json");
+    WriteText(config, ConfigText(source, extras, torch_dtype));
   }
-  return bytes;
+  (void)checkpoint::Open(directory.path());  // throws what is wrong with it
+  report.bytes = directory.Bytes();
+  return report;
 }
 
 }  // namespace
@@ -505,24 +531,15 @@ PackReport PackHuggingFace(const Checkpoint& source,
   }
   const PackExtras extras = ReadExtras(source);
   files::OutputDirectory directory(destination, options.overwrite);
-  const std::string preferred = PreferredDType(extras);
-  // Twice: first to see whether it can be said at all.
-  const fs::path config = directory.PathOf("config.json");
-  WriteText(config, Config(source, extras, preferred).dump(2) + "\n");
-  CheckConfig(source, directory.path());
-  WriteHfTokenizer(source, extras, directory.path());
-  std::string torch_dtype;
-  PackReport report =
-      WeightsWriter(source, options, directory.PathOf("model.safetensors"))
-          .Write(preferred, torch_dtype);
-  if (torch_dtype != preferred) {
-    fs::remove(config);
-    WriteText(config, Config(source, extras, torch_dtype).dump(2) + "\n");
+  try {
+    PackReport report = WriteFiles(source, extras, options, directory);
+    directory.Commit();
+    return report;
+  } catch (const Error& error) {
+    // Of files that are gone by now, under the name that they would have had.
+    throw Error(error.code(), directory.WithDestination(error.what()),
+                error.offset());
   }
-  (void)checkpoint::Open(directory.path());  // throws what is wrong with it
-  report.bytes = BytesOfFiles(directory.path());
-  directory.Commit();
-  return report;
 }
 
 }  // namespace tern

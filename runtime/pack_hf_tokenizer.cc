@@ -12,6 +12,7 @@
 
 #include "runtime/files/gguf.h"
 #include "runtime/files/input_file.h"
+#include "runtime/files/json.h"
 #include "runtime/files/output_file.h"
 #include "runtime/tokenizer/gguf_metadata.h"
 #include "runtime/tokenizer/hf_files.h"
@@ -78,6 +79,23 @@ std::string GenerationConfig(const PackExtras& extras,
   return config.empty() ? "" : config.dump(2) + "\n";
 }
 
+// tokenizer_config.json with what it said before the model was GGUF, as far as
+// tern does not say it.
+std::string WithExtras(const std::string& text, const GgufFile& file,
+                       const tokenizer::TokenizerSpec& spec,
+                       const PackExtras& extras) {
+  nlohmann::json config = nlohmann::json::parse(text);
+  for (const auto& [key, value] : extras.tokenizer_config.items()) {
+    if (!config.contains(key)) config[key] = value;
+  }
+  const auto padding = file.Unsigned("tokenizer.ggml.padding_token_id");
+  if (padding && *padding < spec.tokens.size() &&
+      !config.contains("pad_token")) {
+    config["pad_token"] = spec.tokens[*padding].bytes;
+  }
+  return files::DumpJson(config, file.path.string(), 2) + "\n";
+}
+
 void MakeFiles(const GgufFile& file, const PackExtras& extras,
                const fs::path& to) {
   if (!file.metadata.contains("tokenizer.ggml.model")) {
@@ -93,7 +111,15 @@ void MakeFiles(const GgufFile& file, const PackExtras& extras,
   WriteText(to / "generation_config.json", GenerationConfig(extras, &spec));
   for (const auto& [name, text] :
        tokenizer::MakeHfFiles(spec, Templates(file))) {
-    WriteText(to / name, text);
+    WriteText(to / name, name == "tokenizer_config.json"
+                             ? WithExtras(text, file, spec, extras)
+                             : text);
+  }
+  if (!extras.special_tokens_map.empty()) {
+    WriteText(
+        to / "special_tokens_map.json",
+        files::DumpJson(extras.special_tokens_map, file.path.string(), 2) +
+            "\n");
   }
   const auto back = tokenizer::ReadSpecForGguf(to);
   const std::string difference = tokenizer::FirstDifference(spec, *back);

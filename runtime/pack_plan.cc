@@ -1,7 +1,9 @@
 #include "runtime/pack_plan.h"
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -12,9 +14,11 @@
 #include "packing/t2.h"
 #include "runtime/checkpoint/gguf_config.h"
 #include "runtime/checkpoint/tensor_table.h"
+#include "runtime/files/gguf.h"
 #include "runtime/files/gguf_types.h"
 #include "runtime/memory.h"
 #include "runtime/rope.h"
+#include "runtime/tokenizer/utf8.h"
 
 namespace tern {
 namespace {
@@ -41,6 +45,7 @@ StoredType TernaryType(PackedType type) {
       return StoredType::kTq2_0;
     case PackedType::kQ2_0:
     case PackedType::kHuggingFace:  // pack_hf.h
+    case PackedType::kKeep:         // has no ternary layers
       break;
   }
   return StoredType::kQ2_0;
@@ -231,6 +236,7 @@ std::optional<std::uint64_t> FileType(const Checkpoint& source,
       case PackedType::kT2:
       case PackedType::kQ2_0:
       case PackedType::kHuggingFace:
+      case PackedType::kKeep:
         return std::nullopt;
     }
   }
@@ -251,6 +257,16 @@ struct Yarn {
   double factor = 1;
   std::uint64_t original_context = 0;
 };
+
+// The member's value, `otherwise` if there is none; nothing if it is no number.
+std::optional<double> FindNumber(const nlohmann::json& object, const char* key,
+                                 double otherwise) {
+  const auto member = object.find(key);
+  if (member == object.end()) return otherwise;
+  if (!member->is_number()) return std::nullopt;
+  return member->get<double>();
+}
+
 std::optional<Yarn> FindYarn(const Checkpoint& source,
                              const PackExtras& extras) {
   const ModelConfig& config = source.config;
@@ -261,10 +277,17 @@ std::optional<Yarn> FindYarn(const Checkpoint& source,
       *type != "yarn") {
     return std::nullopt;
   }
-  const Yarn yarn = {
-      .factor = scaling.value("factor", 1.0),
-      .original_context = scaling.value("original_max_position_embeddings",
-                                        std::uint64_t{config.max_context})};
+  const auto factor = FindNumber(scaling, "factor", 1);
+  const auto context = FindNumber(scaling, "original_max_position_embeddings",
+                                  static_cast<double>(config.max_context));
+  // A whole number of 32 bits, as other programs read the key.
+  if (!factor || !(std::fabs(*factor) <= std::numeric_limits<float>::max()) ||
+      !context || !(*context >= 1) || *context >= 0x1p32 ||
+      *context != std::floor(*context)) {
+    return std::nullopt;
+  }
+  const Yarn yarn = {.factor = *factor,
+                     .original_context = static_cast<std::uint64_t>(*context)};
   std::vector<float> frequencies =
       RopeFrequencies(config.rope_theta, config.head_dim);
   const float magnitude = ScaleRopeYarn(
@@ -311,14 +334,21 @@ void RefuseTensor(const StoredTensor& tensor, const std::string& what,
               tensor.Place() + ": " + what + "; " + advice);
 }
 
-// The model's own name, or that of its directory or file.
+// The model's own name.  Hugging Face's models have none but that of their
+// directory; what a GGUF file does not say is not said for it.
 std::string ModelName(const Checkpoint& source) {
-  if (!source.config.name.empty()) return source.config.name;
   std::error_code ignored;
-  fs::path path = fs::weakly_canonical(source.path, ignored);
-  if (path.extension() == ".safetensors") path = path.parent_path();
-  return path.extension() == ".gguf" ? path.stem().string()
-                                     : path.filename().string();
+  const bool is_directory = fs::is_directory(source.path, ignored);
+  if (!source.config.name.empty() ||
+      (!is_directory && files::IsGguf(source.path))) {
+    return source.config.name;
+  }
+  const fs::path path = fs::weakly_canonical(source.path, ignored);
+  std::string name =
+      (is_directory ? path : path.parent_path()).filename().string();
+  return tokenizer::ValidUtf8Prefix(name) == name.size()
+             ? name
+             : "";  // as GGUF and JSON want it
 }
 
 std::vector<PlannedTensor> PlanTensors(const Checkpoint& source,
@@ -339,12 +369,13 @@ std::vector<PlannedTensor> PlanTensors(const Checkpoint& source,
   return plan;
 }
 
-GgufMetadata PlanMetadata(const Checkpoint& source, const PackExtras& extras,
+GgufMetadata PlanMetadata(const Checkpoint& source, PackExtras extras,
                           const PackOptions& options) {
   const ModelConfig& config = source.config;
   const std::string& arch = config.architecture;
-  GgufMetadata metadata = {{"general.architecture", arch},
-                           {"general.name", ModelName(source)}};
+  GgufMetadata metadata = {{"general.architecture", arch}};
+  const std::string name = ModelName(source);
+  if (!name.empty()) metadata.emplace_back("general.name", name);
   const auto size = [&](const char* key, std::uint64_t value) {
     metadata.emplace_back(arch + "." + key, value);
   };
@@ -375,9 +406,10 @@ GgufMetadata PlanMetadata(const Checkpoint& source, const PackExtras& extras,
     metadata.emplace_back("general.file_type", *type);
   }
   metadata.emplace_back("general.quantization_version", std::uint64_t{2});
-  for (const auto& entry : extras.gguf) {
+  for (auto& entry : extras.gguf) {
     // Those of the tokenizer come with the tokenizer.
-    if (!entry.first.starts_with("tokenizer.")) metadata.push_back(entry);
+    if (entry.first.starts_with("tokenizer.")) continue;
+    metadata.push_back(std::move(entry));
   }
   const std::string others = ExtrasForGguf(extras);
   if (!others.empty()) {

@@ -49,10 +49,10 @@ std::vector<PlannedTensor> PlanTensors(const checkpoint::Checkpoint& source,
 
 // general.*, the keys of the architecture, tern's own and what else was kept.
 files::GgufMetadata PlanMetadata(const checkpoint::Checkpoint& source,
-                                 const PackExtras& extras,
-                                 const PackOptions& options);
+                                 PackExtras extras, const PackOptions& options);
 
-// The model's own name, or that of its directory or file.
+// The model's own name; of a Hugging Face model without one that of its
+// directory, as converters have it.  Empty if there is none, or none in UTF-8.
 std::string ModelName(const checkpoint::Checkpoint& source);
 
 // Throws Error (kUnsupported), "TENSOR: WHAT; ADVICE".

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -60,10 +61,9 @@ class Verification {
   void AddLinear(const LinearSource& linear);
   void AddNorm(const StoredTensor& norm);
   void AddLoose(const files::TensorMap& tensors);
+  void CheckTokenizer(const std::optional<std::size_t>& vocab_size);
   void RunAll(std::size_t count, const std::function<void(std::size_t)>& work,
               double from, double to);
-  [[nodiscard]] VerifyFault Describe(const Error& error,
-                                     const files::TensorMap& tensors) const;
 
   fs::path path_;
   const VerifyOptions& options_;
@@ -97,6 +97,9 @@ void Verification::CheckChecksums(const files::GgufFile& file) {
   const files::T2Checksums checksums(file);
   report_.checksums = checksums.size();
   progress_ = 0.5;
+  // First of all whether they are themselves what was written.
+  files::Reporting(faults_.Sink(),
+                   [&] { checksums.Check(checksums.size() - 1); });
   RunAll(
       checksums.size(), [&](std::size_t i) { checksums.Check(i); }, 0,
       progress_);
@@ -107,7 +110,8 @@ files::TensorMap Verification::ReadGguf() {
   report_.format = "GGUF";
   if (file.version != 0) report_.format += " v" + std::to_string(file.version);
   // Where a tensor is not in its place, nobody knows which checksum is whose.
-  if (files::IsT2(file) && faults_.faults().empty()) {
+  report_.records_checksums = files::IsT2(file);
+  if (report_.records_checksums && faults_.faults().empty()) {
     files::Reporting(faults_.Sink(), [&] { CheckChecksums(file); });
   }
   return std::move(file.tensors);
@@ -241,6 +245,18 @@ void Verification::AddLoose(const files::TensorMap& tensors) {
   }
 }
 
+// A model without a tokenizer can be run on token ids; half of one is a fault.
+void Verification::CheckTokenizer(
+    const std::optional<std::size_t>& vocab_size) {
+  files::Reporting(faults_.Sink(), [&] {
+    try {
+      (void)LoadTokenizer(path_, vocab_size);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNotFound || HasTokenizer(path_)) throw;
+    }
+  });
+}
+
 // --- the report ---
 
 // Takes ": byte 12" off the front of a message that goes on there.
@@ -270,26 +286,65 @@ std::string FileOf(const std::string& what, const fs::path& model) {
   return what.substr(0, what.find(": ", (folder / "").string().size()));
 }
 
-// Every message begins with its place, `FILE[: byte N][: tensor 'NAME']: `.
-VerifyFault Verification::Describe(const Error& error,
-                                   const files::TensorMap& tensors) const {
+// Tensors by the places that messages begin with: FILE, and then QUOTED NAME.
+// Made once, for a file may have as many faults as tensors.
+class Places {
+ public:
+  explicit Places(const files::TensorMap& tensors) {
+    for (const auto& [name, tensor] : tensors) {
+      by_file_[tensor.file->path().string()].emplace(files::Quote(name),
+                                                     &tensor);
+    }
+  }
+
+  // Every message begins with its place, `FILE[: byte N][: tensor 'NAME']: `.
+  [[nodiscard]] VerifyFault Describe(const Error& error,
+                                     const fs::path& model) const;
+
+ private:
+  using ByName = std::unordered_map<std::string, const StoredTensor*>;
+
+  // What `prefixes` has for the shortest beginning of `text` that ends at
+  // `end`, and takes it off; null if it has none.
+  template <class Map>
+  static const typename Map::mapped_type* TakeKnown(const Map& prefixes,
+                                                    std::string_view end,
+                                                    std::string_view& text) {
+    for (std::size_t at = text.find(end); at != std::string_view::npos;
+         at = text.find(end, at + 1)) {
+      const auto found = prefixes.find(std::string(text.substr(0, at)));
+      if (found == prefixes.end()) continue;
+      text.remove_prefix(at);
+      return &found->second;
+    }
+    return nullptr;
+  }
+
+  std::unordered_map<std::string, ByName> by_file_;
+};
+
+VerifyFault Places::Describe(const Error& error, const fs::path& model) const {
   VerifyFault fault = {
       .file = "", .tensor = "", .offset = error.offset(), .what = error.what()};
-  for (const auto& [name, tensor] : tensors) {
-    const std::string file = tensor.file->path().string();
-    if (!fault.what.starts_with(file + ":")) continue;
-    fault.file = file;
-    std::string_view rest = std::string_view(fault.what).substr(file.size());
-    const std::optional<std::uint64_t> byte = TakeByte(rest);
-    if (!fault.offset) fault.offset = byte;
-    if (!rest.starts_with(": tensor " + files::Quote(name) + ":")) continue;
-    fault.tensor = name;
-    const bool is_inside =
-        tensor.offset != 0 && tensor.offset < tensor.file->size();
-    if (!fault.offset && is_inside) fault.offset = tensor.offset;
+  std::string_view rest = fault.what;
+  const ByName* tensors = TakeKnown(by_file_, ":", rest);
+  if (tensors == nullptr) {
+    fault.file = FileOf(fault.what, model);
     return fault;
   }
-  if (fault.file.empty()) fault.file = FileOf(fault.what, path_);
+  fault.file = fault.what.substr(0, fault.what.size() - rest.size());
+  const std::optional<std::uint64_t> byte = TakeByte(rest);
+  if (!fault.offset) fault.offset = byte;
+  constexpr std::string_view kTensor = ": tensor ";
+  if (!rest.starts_with(kTensor)) return fault;
+  rest.remove_prefix(kTensor.size());
+  const auto* found = TakeKnown(*tensors, ":", rest);
+  if (found == nullptr) return fault;
+  const StoredTensor& tensor = **found;
+  fault.tensor = tensor.name;
+  const bool is_inside =
+      tensor.offset != 0 && tensor.offset < tensor.file->size();
+  if (!fault.offset && is_inside) fault.offset = tensor.offset;
   return fault;
 }
 
@@ -309,14 +364,10 @@ VerifyReport Verification::Run() {
   AddLoose(tensors);
   RunAll(
       jobs_.size(), [&](std::size_t i) { jobs_[i](); }, progress_, 1);
-  try {
-    (void)LoadTokenizer(path_, vocab_size);
-  } catch (const Error& error) {
-    // A model without a tokenizer can be run on token ids.
-    if (error.code() != ErrorCode::kNotFound) faults_.Add(error);
-  }
+  CheckTokenizer(vocab_size);
+  const Places places(tensors);
   for (const Error& error : faults_.faults()) {
-    report_.faults.push_back(Describe(error, tensors));
+    report_.faults.push_back(places.Describe(error, path_));
   }
   return std::move(report_);
 }

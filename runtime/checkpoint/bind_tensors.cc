@@ -21,30 +21,30 @@ struct Source {
   const OnFault& on_fault;
 };
 
-// Calls `take`, which takes the tensor `name`, unless its reader has told
-// already what is wrong with it.  What belongs to it (`parts`: names that begin
-// so) goes with it if that fails, so that it is not told as left over.
+// Calls `take`, which takes a tensor and what belongs to it (`parts`: names
+// that begin so), unless their reader has told already what is wrong with one
+// of them.  If that fails they all go, so that none is told as left over.  True
+// if it was taken.
 template <class Take>
-void TryTake(const Source& from, const std::string& name,
-             const std::string& parts, const Take& take) {
-  if (!from.table.HasFault(name) && files::Reporting(from.on_fault, take)) {
-    return;
+bool TryTake(const Source& from, const std::string& parts, const Take& take) {
+  if (!from.table.HasFault(parts) && files::Reporting(from.on_fault, take)) {
+    return true;
   }
   from.table.Drop(parts);
+  return false;
 }
 
 StoredTensor TakeNorm(const Source& from, const std::string& name,
                       std::size_t size) {
   StoredTensor tensor;
-  TryTake(from, name, name,
-          [&] { tensor = from.table.TakeFloats(name, {size}); });
+  TryTake(from, name, [&] { tensor = from.table.TakeFloats(name, {size}); });
   return tensor;
 }
 
 LinearSource TakeEmbedding(const Source& from, const std::string& name,
                            const ModelConfig& config) {
   LinearSource source;
-  TryTake(from, name, name, [&] {
+  TryTake(from, name, [&] {
     source =
         from.table.TakeEmbedding(name, config.vocab_size, config.hidden_size);
   });
@@ -90,10 +90,10 @@ class LayerBinder {
   LinearSource Linear(const char* name, std::size_t rows, std::size_t cols) {
     const std::string whole = prefix_ + name;
     LinearSource source;
-    TryTake(from_, whole + ".weight", whole + ".", [&] {
+    const bool taken = TryTake(from_, whole + ".", [&] {
       source = from_.take_linear(from_.table, whole, rows, cols);
     });
-    if (config_.projection_norms) {
+    if (taken && config_.projection_norms) {
       source.input_norm = TakeNorm(from_, whole + from_.names.input_norm, cols);
     }
     return source;

@@ -104,6 +104,12 @@ Checkpoint Open(const std::filesystem::path& path,
 // a shape or a value that they cannot have.
 packing::T2Scales ReadMultipliers(const LinearSource& source);
 
+// A multiplier beside the codes is the mean |w| of the weights that were
+// trained: about 0.01 to 2 in published models, its reciprocal 0.5 to 100.
+// Above this the configuration names the wrong one of the two rules (multiply
+// or divide), and the layer is refused.
+inline constexpr float kMaxMultiplier = 10;
+
 // The tiles of a layer of type T2 into `tiles` [weight.bytes], checked as
 // packing::CheckT2 and against holes.  Throws Error naming the tensor.
 void ReadTiles(const LinearSource& source, const packing::T2Scales& scales,

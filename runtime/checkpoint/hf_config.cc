@@ -198,7 +198,7 @@ void CheckKept(const ConfigReader& config) {
   if (!config.Has(kTernMember)) return;
   const ConfigReader kept = config.Object(kTernMember);
   for (const auto& [key, value] : kept.object().items()) {
-    if (key != kKeptGguf) kept.Refuse(key, "is not known");
+    if (key != kKeptGguf && key != kKeptTypes) kept.Refuse(key, "is not known");
   }
 }
 

@@ -22,6 +22,7 @@ struct HfConfig {
 // metadata of a GGUF file that config.json has no words for, by key.
 inline constexpr const char* kTernMember = "tern";
 inline constexpr const char* kKeptGguf = "gguf";
+inline constexpr const char* kKeptTypes = "types";
 
 // Whether a member of config.json says what the model is; others are about
 // training, generation or Python, or change nothing.

@@ -25,11 +25,6 @@ namespace {
 using files::StoredTensor;
 using files::StoredType;
 
-// A multiplier is the mean |w| of the weights that were trained: about 0.01 to
-// 2 in published models, its reciprocal 0.5 to 100.  Above this the
-// configuration names the wrong one of the two rules (multiply or divide).
-constexpr float kMaxMultiplier = 10;
-
 std::string RuleAdvice(const LinearSource& source) {
   if (source.weight.type != StoredType::kU8) {
     return "; the file is damaged, fetch it again";
@@ -84,12 +79,26 @@ std::size_t RowsAtOnce(const LinearSource& source) {
   return std::max<std::size_t>(1, kFloats / source.cols / 8) * 8;
 }
 
-packing::MaybeFault Unpack(const LinearSource& source,
-                           packing::TernaryMatrix& matrix) {
+// `byte` throughout, which stands for the zeros of a hole in the file, such as
+// a download leaves that was cut short.  No trained matrix is like that.
+void RefuseHole(const LinearSource& source, std::span<const std::uint8_t> bytes,
+                std::uint8_t byte = 0) {
+  if (!std::all_of(bytes.begin(), bytes.end(),
+                   [&](std::uint8_t other) { return other == byte; })) {
+    return;
+  }
+  throw Error(ErrorCode::kMalformed,
+              source.weight.Place() +
+                  ": all its weights are the same; the file has a hole, get it "
+                  "again");
+}
+
+packing::MaybeFault UnpackBytes(const LinearSource& source,
+                                const std::vector<std::uint8_t>& bytes,
+                                packing::TernaryMatrix& matrix) {
   const StoredTensor& weight = source.weight;
   const std::size_t rows = source.rows;
   const std::size_t cols = source.cols;
-  const std::vector<std::uint8_t> bytes = weight.ReadAll();
   switch (weight.type) {
     case StoredType::kU8:
       return packing::UnpackHf(bytes, rows, cols, Multiplier(source), matrix);
@@ -120,6 +129,14 @@ packing::MaybeFault Unpack(const LinearSource& source,
                   weight.Place() + ": type " + weight.type_name +
                       " holds no ternary codes; read it as floats");
   }
+}
+
+packing::MaybeFault Unpack(const LinearSource& source,
+                           packing::TernaryMatrix& matrix) {
+  const std::vector<std::uint8_t> bytes = source.weight.ReadAll();
+  packing::MaybeFault fault = UnpackBytes(source, bytes, matrix);
+  if (!fault) RefuseHole(source, bytes);
+  return fault;
 }
 
 // A scale beside codes that have scales of their own (GGUF).
@@ -211,22 +228,6 @@ void RestoreRows(const LinearSource& source, std::size_t rows,
   }
 }
 
-// One code throughout, which no trained matrix has: the zeros of a hole in the
-// file, such as a download leaves that was cut short, as floats or as codes.
-void RefuseHole(const LinearSource& source,
-                std::span<const std::uint8_t> codes) {
-  constexpr std::uint8_t kFourZeros = 0x55;
-  const std::uint8_t first = codes.front();
-  const bool one_code =
-      std::all_of(codes.begin(), codes.end(),
-                  [&](std::uint8_t code) { return code == first; });
-  if (!one_code || (first != 0 && first != kFourZeros)) return;
-  throw Error(ErrorCode::kMalformed,
-              source.weight.Place() +
-                  ": all its weights are the same; the file has a hole, get it "
-                  "again");
-}
-
 // Why weights that looked ternary by some rows are not.
 [[noreturn]] void RefuseUnpacked(const LinearSource& source,
                                  const packing::Fault& fault) {
@@ -310,7 +311,13 @@ packing::TernaryMatrix ReadLinear(const LinearSource& source) {
     RefuseUnpacked(source, *fault);
   }
   if (fault) RefuseBytes(source.weight, *fault);
+  // As codes, or as floats.  A matrix of zeros that is written as codes 1 is no
+  // hole.
   RefuseHole(source, matrix.codes);
+  constexpr std::uint8_t kFourZeros = 0x55;
+  if (source.kind != LinearKind::kTernary) {
+    RefuseHole(source, matrix.codes, kFourZeros);
+  }
   ApplyScale(source, matrix);
   RestoreRows(source, matrix.rows,
               packing::TernaryMatrix::RowBytes(matrix.cols),

@@ -121,9 +121,12 @@ void TensorTable::Drop(const std::string& prefix) {
   }
 }
 
-bool TensorTable::HasFault(const std::string& name) const {
-  const auto found = tensors_.find(name);
-  return found != tensors_.end() && found->second.has_fault;
+bool TensorTable::HasFault(const std::string& prefix) const {
+  for (auto found = tensors_.lower_bound(prefix);
+       found != tensors_.end() && found->first.starts_with(prefix); ++found) {
+    if (found->second.has_fault) return true;
+  }
+  return false;
 }
 
 bool IsPlainFloat(StoredType type) {

@@ -46,8 +46,8 @@ class TensorTable {
   // Tensors whose names begin so.
   [[nodiscard]] bool ContainsAny(const std::string& prefix) const;
   void Drop(const std::string& prefix);
-  // Of a tensor whose reader has told what is wrong with it.
-  [[nodiscard]] bool HasFault(const std::string& name) const;
+  // Of a tensor whose name begins so its reader has told what is wrong with it.
+  [[nodiscard]] bool HasFault(const std::string& prefix) const;
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
  private:

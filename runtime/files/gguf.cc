@@ -51,6 +51,9 @@ class Parser {
   void ReadMetadata();
   GgufValue ReadValue(std::uint32_t type);
   GgufValue ReadArray();
+  void NoteNumber(std::uint32_t type) {
+    if (IsNumber(type)) number_type_ = static_cast<ValueType>(type);
+  }
   bool ReadBool();
   template <typename Wide, typename Stored>
   std::vector<Wide> ReadNumbers();
@@ -67,6 +70,7 @@ class Parser {
   ByteReader reader_;
   const OnFault& on_fault_;
   GgufFile result_;
+  std::optional<ValueType> number_type_;  // of the value being read
   std::uint64_t tensor_count_ = 0;
   std::uint64_t key_count_ = 0;
   std::vector<GgufEntry> entries_;
@@ -116,13 +120,16 @@ void Parser::ReadMetadata() {
     if (result_.metadata.contains(key)) {
       on_fault_(reader_.Fault("appears twice"));
     }
+    number_type_.reset();
     GgufValue value = ReadValue(reader_.Number<std::uint32_t>());
+    if (number_type_) result_.number_types.emplace(key, *number_type_);
     result_.metadata.emplace(std::move(key), std::move(value));
   }
   SetAlignment();
 }
 
 GgufValue Parser::ReadValue(std::uint32_t type) {
+  NoteNumber(type);
   switch (type) {
     case kUint8:
       return std::uint64_t{reader_.Number<std::uint8_t>()};
@@ -174,15 +181,16 @@ std::vector<Wide> Parser::ReadNumbers() {
 
 GgufValue Parser::ReadArray() {
   const auto type = reader_.Number<std::uint32_t>();
+  NoteNumber(type);
   switch (type) {
     case kUint8:
-      return ReadNumbers<std::uint64_t, std::uint8_t>();
+      return ReadNumbers<std::uint8_t, std::uint8_t>();
     case kInt8:
-      return ReadNumbers<std::int64_t, std::int8_t>();
+      return ReadNumbers<std::int8_t, std::int8_t>();
     case kUint16:
-      return ReadNumbers<std::uint64_t, std::uint16_t>();
+      return ReadNumbers<std::uint16_t, std::uint16_t>();
     case kInt16:
-      return ReadNumbers<std::int64_t, std::int16_t>();
+      return ReadNumbers<std::int16_t, std::int16_t>();
     case kUint32:
       return ReadNumbers<std::uint64_t, std::uint32_t>();
     case kInt32:

@@ -11,17 +11,25 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/files/gguf_types.h"
 #include "runtime/files/on_fault.h"
 #include "runtime/files/safetensors.h"
 
 namespace tern::files {
 
 // A metadata value.  Integers of every width become int64 or uint64, floats
-// double; arrays keep one element type.
-using GgufValue = std::variant<bool, std::int64_t, std::uint64_t, double,
-                               std::string, std::vector<std::int64_t>,
-                               std::vector<std::uint64_t>, std::vector<double>,
-                               std::vector<bool>, std::vector<std::string>>;
+// double, and so do the elements of arrays, but for those of 8 and 16 bits:
+// what is in memory is at most twice what is in the file.
+using GgufValue =
+    std::variant<bool, std::int64_t, std::uint64_t, double, std::string,
+                 std::vector<std::int64_t>, std::vector<std::uint64_t>,
+                 std::vector<double>, std::vector<bool>,
+                 std::vector<std::string>, std::vector<std::int8_t>,
+                 std::vector<std::uint8_t>, std::vector<std::int16_t>,
+                 std::vector<std::uint16_t>>;
+// The types of numbers that files have (gguf_types.h), of keys: those of
+// arrays, of their elements.
+using GgufNumberTypes = std::map<std::string, ValueType>;
 
 // What the table says of a tensor, beside what was made of it.
 struct GgufClaim {
@@ -36,6 +44,7 @@ struct GgufFile {
   std::uint32_t version = 0;
   std::uint64_t alignment = 32;
   std::map<std::string, GgufValue> metadata;
+  GgufNumberTypes number_types;  // of all that are numbers, or arrays of them
   TensorMap tensors;  // shapes outermost first (GGUF stores them reversed)
   std::map<std::string, GgufClaim> claims;  // of each tensor
 

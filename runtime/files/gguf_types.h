@@ -34,6 +34,10 @@ enum ValueType : std::uint32_t {
   kFloat64 = 12,
 };
 
+inline bool IsNumber(std::uint32_t type) {
+  return type <= kFloat64 && type != kBool && type != kString && type != kArray;
+}
+
 // A layout of tensor data.  Its blocks lie within rows, except those of I2_S,
 // which is a layout of the whole tensor.  T2 is one of tiles (packing/tiles.h),
 // for any rows and columns.

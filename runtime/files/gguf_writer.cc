@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 #include <set>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -31,23 +32,71 @@ std::uint64_t Padding(std::uint64_t size, std::uint64_t alignment) {
   return (alignment - size % alignment) % alignment;
 }
 
-// Whether a 32-bit type holds the value exactly.
-bool IsNarrow(std::uint64_t value) {
-  return value <= std::numeric_limits<std::uint32_t>::max();
+// Calls use(T()) with the C++ type of a number type of GGUF.
+template <class Use>
+auto WithType(ValueType type, const Use& use) {
+  switch (type) {
+    case ValueType::kUint8:
+      return use(std::uint8_t());
+    case ValueType::kInt8:
+      return use(std::int8_t());
+    case ValueType::kUint16:
+      return use(std::uint16_t());
+    case ValueType::kInt16:
+      return use(std::int16_t());
+    case ValueType::kUint32:
+      return use(std::uint32_t());
+    case ValueType::kInt32:
+      return use(std::int32_t());
+    case ValueType::kInt64:
+      return use(std::int64_t());
+    case ValueType::kFloat32:
+      return use(float());
+    case ValueType::kFloat64:
+      return use(double());
+    default:
+      return use(std::uint64_t());
+  }
 }
-bool IsNarrow(std::int64_t value) {
-  return value >= std::numeric_limits<std::int32_t>::min() &&
-         value <= std::numeric_limits<std::int32_t>::max();
+
+// Whether the type holds the value exactly.
+template <class T>
+bool Holds(ValueType type, T value) {
+  return WithType(type, [value](auto number) {
+    using Number = decltype(number);
+    if constexpr (std::is_floating_point_v<T> !=
+                  std::is_floating_point_v<Number>) {
+      return false;
+    } else if constexpr (std::is_integral_v<T>) {
+      return std::in_range<Number>(value);
+    } else if constexpr (std::is_same_v<T, Number>) {
+      return true;
+    } else {
+      // A finite double beyond float's range has no value to be converted to.
+      // By their bits, for the sake of NaNs.
+      return (!std::isfinite(value) ||
+              std::fabs(value) <= std::numeric_limits<float>::max()) &&
+             std::bit_cast<std::uint64_t>(T{static_cast<float>(value)}) ==
+                 std::bit_cast<std::uint64_t>(value);
+    }
+  });
 }
-bool IsNarrow(double value) {
-  // The comparison comes first: a finite double beyond float's range has no
-  // value to be converted to.
-  return !std::isfinite(value) ||
-         (std::fabs(value) <= std::numeric_limits<float>::max() &&
-          static_cast<double>(static_cast<float>(value)) == value);
+
+// The two types, narrow and wide, that values of type T are written in unless
+// somebody says otherwise.
+template <class T>
+std::pair<ValueType, ValueType> TypesOf() {
+  if constexpr (std::is_floating_point_v<T>) {
+    return {ValueType::kFloat32, ValueType::kFloat64};
+  } else if constexpr (std::is_signed_v<T>) {
+    return {ValueType::kInt32, ValueType::kInt64};
+  } else {
+    return {ValueType::kUint32, ValueType::kUint64};
+  }
 }
-bool IsNarrow(bool /*value*/) { return true; }
-bool IsNarrow(const std::string& /*value*/) { return true; }
+
+template <class T>
+constexpr bool kIsNumber = std::is_arithmetic_v<T> && !std::is_same_v<T, bool>;
 
 // The bytes of the header while they are put together.
 class Header {
@@ -63,59 +112,62 @@ class Header {
     Number<std::uint64_t>(text.size());
     bytes_.insert(bytes_.end(), text.begin(), text.end());
   }
-  void Value(const GgufValue& value) {
-    std::visit([this](const auto& v) { Typed(v); }, value);
+  // Numbers as `wanted`, if that holds them.
+  void Value(const GgufValue& value, std::optional<ValueType> wanted) {
+    std::visit([&](const auto& v) { Typed(v, wanted); }, value);
   }
   [[nodiscard]] const std::vector<std::uint8_t>& bytes() const {
     return bytes_;
   }
 
  private:
-  static ValueType TypeOf(std::uint64_t /*unused*/, bool narrow) {
-    return narrow ? ValueType::kUint32 : ValueType::kUint64;
-  }
-  static ValueType TypeOf(std::int64_t /*unused*/, bool narrow) {
-    return narrow ? ValueType::kInt32 : ValueType::kInt64;
-  }
-  static ValueType TypeOf(double /*unused*/, bool narrow) {
-    return narrow ? ValueType::kFloat32 : ValueType::kFloat64;
-  }
-  static ValueType TypeOf(bool /*unused*/, bool /*unused*/) {
-    return ValueType::kBool;
-  }
-  static ValueType TypeOf(const std::string& /*unused*/, bool /*unused*/) {
-    return ValueType::kString;
-  }
-
-  void Element(std::uint64_t value, bool narrow) {
-    narrow ? Number(static_cast<std::uint32_t>(value)) : Number(value);
-  }
-  void Element(std::int64_t value, bool narrow) {
-    narrow ? Number(static_cast<std::int32_t>(value)) : Number(value);
-  }
-  void Element(double value, bool narrow) {
-    narrow ? Number(static_cast<float>(value)) : Number(value);
-  }
-  void Element(bool value, bool /*unused*/) {
-    Number(static_cast<std::uint8_t>(value));
-  }
-  void Element(const std::string& value, bool /*unused*/) { String(value); }
+  void Element(bool value) { Number(static_cast<std::uint8_t>(value)); }
+  void Element(const std::string& value) { String(value); }
 
   template <typename T>
-  void Typed(const T& value) {
-    const bool narrow = IsNarrow(value);
-    Number(TypeOf(value, narrow));
-    Element(value, narrow);
+  void NumberAs(ValueType type, T value) {
+    WithType(type, [&](auto number) {
+      Number(static_cast<decltype(number)>(value));
+    });
+  }
+  // Of all of them.
+  template <typename T>
+  static ValueType Choose(std::span<const T> values,
+                          std::optional<ValueType> wanted) {
+    const auto holds_all = [&](ValueType type) {
+      return std::all_of(values.begin(), values.end(),
+                         [&](T value) { return Holds(type, value); });
+    };
+    if (wanted && holds_all(*wanted)) return *wanted;
+    const auto [narrow, wide] = TypesOf<T>();
+    return holds_all(narrow) ? narrow : wide;
+  }
+
+  template <typename T>
+  void Typed(const T& value, std::optional<ValueType> wanted) {
+    if constexpr (kIsNumber<T>) {
+      const ValueType type = Choose(std::span<const T>(&value, 1), wanted);
+      Number(type);
+      NumberAs(type, value);
+    } else {
+      Number(std::is_same_v<T, bool> ? ValueType::kBool : ValueType::kString);
+      Element(value);
+    }
   }
   template <typename T>
-  void Typed(const std::vector<T>& values) {
-    const bool narrow = std::all_of(values.begin(), values.end(),
-                                    [](const T& v) { return IsNarrow(v); });
+  void Typed(const std::vector<T>& values, std::optional<ValueType> wanted) {
     Number(ValueType::kArray);
-    Number(TypeOf(T{}, narrow));
-    Number<std::uint64_t>(values.size());
-    // For vector<bool> an element is no reference to a T.
-    for (const auto& value : values) Element(static_cast<T>(value), narrow);
+    if constexpr (kIsNumber<T>) {
+      const ValueType type = Choose(std::span<const T>(values), wanted);
+      Number(type);
+      Number<std::uint64_t>(values.size());
+      for (const T value : values) NumberAs(type, value);
+    } else {
+      Number(std::is_same_v<T, bool> ? ValueType::kBool : ValueType::kString);
+      Number<std::uint64_t>(values.size());
+      // For vector<bool> an element is no reference to a T.
+      for (const auto& value : values) Element(static_cast<T>(value));
+    }
   }
 
   std::vector<std::uint8_t> bytes_;
@@ -144,6 +196,7 @@ std::string WhatIsWrong(const GgufTensor& tensor) {
 }
 
 Header MakeHeader(const GgufMetadata& metadata,
+                  const GgufNumberTypes& number_types,
                   const std::vector<GgufTensor>& tensors,
                   std::uint64_t alignment) {
   constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
@@ -155,7 +208,10 @@ Header MakeHeader(const GgufMetadata& metadata,
   header.Number<std::uint64_t>(metadata.size());
   for (const auto& [key, value] : metadata) {
     header.String(key);
-    header.Value(value);
+    const auto type = number_types.find(key);
+    header.Value(value, type == number_types.end()
+                            ? std::nullopt
+                            : std::optional(type->second));
   }
   std::uint64_t offset = 0;
   for (const GgufTensor& tensor : tensors) {
@@ -183,7 +239,7 @@ std::uint64_t GgufTensor::Bytes() const {
 
 GgufWriter::GgufWriter(std::filesystem::path destination, bool overwrite,
                        GgufMetadata metadata, std::vector<GgufTensor> tensors,
-                       GgufForm form)
+                       GgufForm form, const GgufNumberTypes& number_types)
     : file_(std::move(destination), overwrite),
       tensors_(std::move(tensors)),
       alignment_(form == GgufForm::kT2 ? kT2Alignment : kDefaultAlignment) {
@@ -196,7 +252,8 @@ GgufWriter::GgufWriter(std::filesystem::path destination, bool overwrite,
     checksums_.emplace();
   }
   CheckTensors();
-  const Header header = MakeHeader(metadata, tensors_, alignment_);
+  const Header header =
+      MakeHeader(metadata, number_types, tensors_, alignment_);
   ReserveAll(header.bytes().size());
   AppendRest(header.bytes());
   Pad();

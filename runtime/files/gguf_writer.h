@@ -23,9 +23,10 @@
 
 namespace tern::files {
 
-// Written in this order.  Numbers take the narrowest of GGUF's 32-bit and
-// 64-bit types that holds them exactly (all of them, in an array), which is
-// what other programs expect: u32 or u64, i32 or i64, f32 or f64.
+// Written in this order.  Numbers take the type that `number_types` says, if it
+// holds them exactly (all of them, in an array); else the narrowest of GGUF's
+// 32-bit and 64-bit types that does, which is what other programs expect: u32
+// or u64, i32 or i64, f32 or f64.
 using GgufMetadata = std::vector<std::pair<std::string, GgufValue>>;
 
 struct GgufTensor {
@@ -50,7 +51,8 @@ class GgufWriter : public TensorWriter {
   // says.
   GgufWriter(std::filesystem::path destination, bool overwrite,
              GgufMetadata metadata, std::vector<GgufTensor> tensors,
-             GgufForm form = GgufForm::kPlain);
+             GgufForm form = GgufForm::kPlain,
+             const GgufNumberTypes& number_types = {});
 
   // The next bytes of the current tensor; the next tensor begins where it
   // ends.  Throws Error: kInvalidArgument for a piece that runs over the end,

@@ -153,4 +153,15 @@ JsonDocument ReadJsonObject(const std::filesystem::path& path,
   return ParseJsonObject(ReadTextFile(path, max_bytes), path.string(), limits);
 }
 
+std::string DumpJson(const json& value, const std::string& place, int indent) {
+  try {
+    return value.dump(indent);
+  } catch (const json::type_error&) {
+    throw Error(ErrorCode::kUnsupported,
+                place +
+                    ": holds text that is no UTF-8, which JSON cannot hold; "
+                    "keep the model as GGUF");
+  }
+}
+
 }  // namespace tern::files

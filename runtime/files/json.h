@@ -54,6 +54,12 @@ JsonDocument ParseJsonObject(std::string_view text, const std::string& place,
 JsonDocument ReadJsonObject(const std::filesystem::path& path,
                             std::uint64_t max_bytes, JsonLimits limits = {});
 
+// `value` as text, with `indent` spaces a level, or on one line.  Throws Error
+// (kUnsupported) that begins with `place` if a string in it is no UTF-8, which
+// JSON cannot hold.
+std::string DumpJson(const nlohmann::json& value, const std::string& place,
+                     int indent = -1);
+
 }  // namespace tern::files
 
 #endif  // TERN_RUNTIME_FILES_JSON_H_

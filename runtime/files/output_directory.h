@@ -10,6 +10,7 @@
 #ifndef TERN_RUNTIME_FILES_OUTPUT_DIRECTORY_H_
 #define TERN_RUNTIME_FILES_OUTPUT_DIRECTORY_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -20,9 +21,10 @@ namespace tern::files {
 class OutputDirectory {
  public:
   // Throws Error: kInvalidArgument if `destination` exists and `overwrite` is
-  // false, or if what would be replaced is no directory of model files alone
-  // (names that end as those of models do, no directory among them): what else
-  // it holds would be lost.  kIo if the temporary directory cannot be made.
+  // false, or if what would be replaced is neither empty nor a model's
+  // directory (config.json, weights, and of other files those alone that a
+  // model is written with): what else it holds would be lost.  kIo if it cannot
+  // be listed, or the temporary directory cannot be made.
   OutputDirectory(std::filesystem::path destination, bool overwrite);
 
   [[nodiscard]] const std::filesystem::path& destination() const {
@@ -35,6 +37,13 @@ class OutputDirectory {
   [[nodiscard]] const std::filesystem::path& path() const {
     return temporary_.path();
   }
+  // `message` with the directory's temporary path, which nobody can look at
+  // later, replaced by its destination.
+  [[nodiscard]] std::string WithDestination(std::string message) const;
+  // Takes one of its files away again.  Throws Error (kIo).
+  void Remove(const std::string& name);
+  // Of all its files.  Throws Error (kIo).
+  [[nodiscard]] std::uint64_t Bytes() const;
   // Puts it in its place.  Throws Error: kInvalidArgument if something has
   // taken the name meanwhile, kIo.
   void Commit();

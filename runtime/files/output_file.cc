@@ -21,8 +21,12 @@ fs::path CheckDestination(fs::path destination, bool overwrite) {
                 "'" + destination.string() +
                     "': is no file name; give the name of the file to write");
   }
-  std::error_code ignored;  // then creating the temporary file fails as well
-  const fs::file_status status = fs::status(destination, ignored);
+  std::error_code error;
+  const fs::file_status status = fs::status(destination, error);
+  // A name that is too long, say: not only after hours of work.
+  if (status.type() == fs::file_type::none) {
+    ThrowIo(destination, "looking at it", error.value());
+  }
   if (!fs::exists(status)) return destination;
   if (!fs::is_regular_file(status)) {
     throw Error(ErrorCode::kInvalidArgument,

@@ -35,7 +35,8 @@ void CheckT2Parts(const GgufFile& file);
 // file must outlive it.
 class T2Checksums {
  public:
-  // Reads them.  Throws Error: kUnsupported if the file is no t2 file, kIo.
+  // Reads them, and all that the last is for.  Throws Error: kUnsupported if
+  // the file is no t2 file, kIo.
   explicit T2Checksums(const GgufFile& file);
 
   [[nodiscard]] std::size_t size() const { return recorded_.size(); }
@@ -44,8 +45,12 @@ class T2Checksums {
   [[nodiscard]] const StoredTensor& Tensor(std::size_t index) const {
     return *tensors_[index];
   }
+  // Whether the last is right: only then are the others known to be those that
+  // were written.
+  [[nodiscard]] bool are_sound() const { return are_sound_; }
   // Reads the bytes.  Throws Error (kMalformed) naming them if they are not
-  // those that were written, kIo.
+  // those that were written, or might not be, if the checksums are not sound;
+  // kIo.
   void Check(std::size_t index) const;
 
  private:
@@ -54,6 +59,7 @@ class T2Checksums {
   const GgufFile* file_;
   std::vector<const StoredTensor*> tensors_;  // by offset
   std::vector<Checksum> recorded_;
+  bool are_sound_ = false;
 };
 
 }  // namespace tern::files

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -34,11 +35,16 @@ std::string Text(double value) {
   text.resize(static_cast<std::size_t>(end - text.data()));
   return text;
 }
+// What an element of 8 or 16 bits is shown as.
+template <typename T>
+using Wide = std::conditional_t<
+    (std::is_integral_v<T> && sizeof(T) < 4 && !std::is_same_v<T, bool>),
+    std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>, T>;
 template <typename T>
 std::string Text(const std::vector<T>& values) {
   std::string text = "[";
   for (std::size_t i = 0; i < std::min(values.size(), kShownElements); ++i) {
-    text += (i == 0 ? "" : ", ") + Text(static_cast<T>(values[i]));
+    text += (i == 0 ? "" : ", ") + Text(Wide<T>(values[i]));
   }
   if (values.size() <= kShownElements) return text + "]";
   return text + ", ...] (" + std::to_string(values.size()) + ")";

@@ -73,8 +73,12 @@ std::optional<ErrorCode> InspectTokenizer(const fs::path& path,
     return std::nullopt;
   } catch (const Error& error) {
     report.tokenizer = error.what();
-    // A model without a tokenizer can be run on token ids.
-    if (error.code() != ErrorCode::kNotFound) inspection.faults.Add(error);
+    // A model without a tokenizer can be run on token ids; half of one is a
+    // problem.
+    if (error.code() != ErrorCode::kNotFound ||
+        (container.gguf ? HasTokenizer(*container.gguf) : HasTokenizer(path))) {
+      inspection.faults.Add(error);
+    }
     return error.code();
   }
 }

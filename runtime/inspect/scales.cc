@@ -10,7 +10,9 @@ namespace {
 
 // Scales of a trained model's matrices lie within a factor of about ten of each
 // other.
-constexpr float kFar = 100;
+constexpr float kFar = 10;
+// Those of the rows and blocks of one matrix differ more.
+constexpr float kFarWithin = 100;
 // Mean |w| of trained matrices, 0.01 to 2 in published models; its reciprocal
 // is 0.5 to 100.
 constexpr float kLargeMultiplier = 2;
@@ -41,13 +43,19 @@ void JudgeTensor(const TensorScales& tensor, float model_median,
                        std::to_string(tensor.count) + " scales are 0");
   }
   if (tensor.median == 0) return;
-  if (tensor.median > kFar * model_median ||
-      tensor.median * kFar < model_median) {
+  if (tensor.median > kLargeMultiplier && model_median <= kLargeMultiplier) {
+    warnings.push_back(place + "weights of +1 stand for about " +
+                       Text(tensor.median) +
+                       ", where trained models have 0.01 to 2, and the others "
+                       "of this one about " +
+                       Text(model_median));
+  } else if (tensor.median > kFar * model_median ||
+             tensor.median * kFar < model_median) {
     warnings.push_back(place + "its scale is " + Text(tensor.median) +
                        ", where those of the others are about " +
                        Text(model_median));
   }
-  if (tensor.max > kFar * tensor.median) {
+  if (tensor.max > kFarWithin * tensor.median) {
     warnings.push_back(place + "one of its scales is " + Text(tensor.max) +
                        ", where the others are about " + Text(tensor.median));
   }

@@ -135,12 +135,19 @@ std::vector<std::int64_t> TokenTypes(const files::GgufFile& file,
            "missing, so control tokens cannot be told from text; convert the "
            "model again");
   }
-  using Signed = std::vector<std::int64_t>;
-  using Unsigned = std::vector<std::uint64_t>;
-  if (const auto* types = std::get_if<Signed>(&found->second)) return *types;
-  if (const auto* types = std::get_if<Unsigned>(&found->second)) {
-    return {types->begin(), types->end()};
-  }
+  std::optional<std::vector<std::int64_t>> types;
+  const auto take = [&]<class T>() {
+    if (const auto* values = std::get_if<std::vector<T>>(&found->second)) {
+      types.emplace(values->begin(), values->end());
+    }
+  };
+  take.operator()<std::int64_t>();
+  take.operator()<std::uint64_t>();
+  take.operator()<std::int8_t>();
+  take.operator()<std::uint8_t>();
+  take.operator()<std::int16_t>();
+  take.operator()<std::uint16_t>();
+  if (types) return *std::move(types);
   Refuse(ErrorCode::kMalformed, name, kTokenType,
          "not an array of integers; convert the model again");
 }

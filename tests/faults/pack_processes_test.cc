@@ -145,6 +145,77 @@ TEST_F(PackProcessesTest, KilledAtAnyMomentItLeavesTheOldFileOrAWholeNewOne) {
   EXPECT_EQ(ReadFile(out_), expected);
 }
 
+// The same of a directory, which is exchanged as a whole: the weights that are
+// there are those of the config.json beside them.
+class PackDirectoriesTest : public PackProcessesTest {
+ protected:
+  [[nodiscard]] std::vector<std::string> Pack(bool force) const {
+    std::vector<std::string> words = {"pack", source_, model_.string(),
+                                      "--type", "hf"};
+    if (force) words.emplace_back("--force");
+    return words;
+  }
+  void WriteOld() const {
+    fs::remove_all(model_);
+    fs::create_directory(model_);
+    WriteFile(model_ / "config.json", "old");
+    WriteFile(model_ / "model.safetensors", "old");
+  }
+  // "old", "new", or what is wrong with it.
+  [[nodiscard]] std::string State(const std::string& config,
+                                  const std::string& weights) const {
+    const std::string c = ReadFile(model_ / "config.json");
+    const std::string w = ReadFile(model_ / "model.safetensors");
+    if (c == "old" && w == "old") return "old";
+    if (c == config && w == weights) return "new";
+    return "config.json of " + std::to_string(c.size()) +
+           " bytes, weights of " + std::to_string(w.size());
+  }
+
+  const fs::path model_ = directory_ / "hf";
+};
+
+TEST_F(PackDirectoriesTest, OneOfManyGetsTheNameAndTheOthersSaySo) {
+  for (int round = 0; round < 3; ++round) {
+    fs::remove_all(model_);
+    std::array<Process, 3> programs{Process(Pack(false)), Process(Pack(false)),
+                                    Process(Pack(false))};
+    int done = 0;
+    for (Process& program : programs) {
+      const int status = program.Wait();
+      done += status == 0 ? 1 : 0;
+      EXPECT_TRUE(status == 0 || status == 1) << status;
+    }
+    EXPECT_EQ(done, 1);
+    EXPECT_TRUE(fs::exists(model_ / "config.json"));
+    EXPECT_EQ(directory_.FileCount(), 1U);
+  }
+}
+
+TEST_F(PackDirectoriesTest, KilledAtAnyMomentItLeavesTheOldOneOrAWholeNewOne) {
+  const Clock::time_point begin = Clock::now();
+  ASSERT_EQ(Process(Pack(false)).Wait(), 0);
+  const auto whole = Clock::now() - begin;
+  const std::string config = ReadFile(model_ / "config.json");
+  const std::string weights = ReadFile(model_ / "model.safetensors");
+  constexpr int kMoments = 25;
+  for (const bool has_old : {false, true}) {
+    for (int i = 0; i <= kMoments; ++i) {
+      fs::remove_all(model_);
+      if (has_old) WriteOld();
+      Process program(Pack(has_old));
+      std::this_thread::sleep_for(whole * i / kMoments);
+      program.Kill();
+      if (!has_old && !fs::exists(model_)) continue;
+      const std::string state = State(config, weights);
+      EXPECT_TRUE(state == "new" || (has_old && state == "old")) << state;
+    }
+  }
+  fs::remove_all(model_);
+  EXPECT_EQ(Process(Pack(false)).Wait(), 0);
+  EXPECT_EQ(directory_.FileCount(), 1U);
+}
+
 // SIGXFSZ would end it without a word, and leave its temporary file.
 TEST_F(PackProcessesTest, AFileThatMayNotGrowIsAnErrorAndLeavesNothing) {
   for (const rlim_t size : {rlim_t{1000}, rlim_t{100000}, rlim_t{500000}}) {

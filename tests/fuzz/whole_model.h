@@ -67,7 +67,9 @@ inline bool AllFinite(const std::vector<float>& values) {
 // (Master weights are ternarised by one and the same rule.)
 inline void CheckPack(const std::filesystem::path& path, PackedType type,
                       const std::vector<float>& logits) {
-  const std::filesystem::path packed = Directory() / "packed.gguf";
+  const std::filesystem::path packed =
+      Directory() /
+      (type == PackedType::kHuggingFace ? "packed" : "packed.gguf");
   if (!Accepts(
           [&] { Pack(path, packed, {.type = type, .overwrite = true}); })) {
     return;
@@ -118,8 +120,9 @@ inline void RunModel(const std::filesystem::path& path) {
           "the logits depend on how the tokens were split");
   }
   CheckMapped(path, *logits);
-  for (const auto type :
-       {PackedType::kT2, PackedType::kI2S, PackedType::kTQ2_0}) {
+  for (const auto type : {PackedType::kT2, PackedType::kI2S, PackedType::kTQ2_0,
+                          PackedType::kTQ1_0, PackedType::kQ2_0,
+                          PackedType::kHuggingFace, PackedType::kKeep}) {
     CheckPack(path, type, *logits);
   }
 }

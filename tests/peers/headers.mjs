@@ -5,9 +5,9 @@ import {basename} from 'node:path';
 import {makeFolder, pack, ternJson, types} from './packed.mjs';
 
 // The numbers of types that a packed file may have.
-const numbers = {F32: 0, F16: 1, Q4_0: 2, Q8_0: 8, Q6_K: 14, BF16: 30,
+const numbers = {F32: 0, F16: 1, Q4_0: 2, Q8_0: 8, Q6_K: 14, I64: 27, BF16: 30,
                  TQ1_0: 34, TQ2_0: 35, I2_S: 36, Q2_0: 42, PQ2_0: 142,
-                 PTQ1_0: 143};
+                 PTQ1_0: 143, T2: 0x7432};
 
 // `tern inspect` shows values as text, of long arrays the first six.
 function sameScalar(text, value) {

@@ -4,7 +4,7 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {basename, join} from 'node:path';
 
-export const types = ['tq2_0', 'tq1_0', 'i2_s', 'q2_0'];
+export const types = ['t2', 'tq2_0', 'tq1_0', 'i2_s', 'q2_0'];
 
 export function makeFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'tern-peers-'));

@@ -1,4 +1,6 @@
+#include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -148,6 +150,20 @@ TEST(Inspect, DamagedCodesAreAProblemAndTheRestGoesOn) {
   const TemporaryDirectory directory;
   WriteTinyGguf({}, directory / "a.gguf");
   const auto before = ByName(Inspect(directory / "a.gguf"));
+  // Of one matrix alone: 0.5 becomes 32, 4 and 1/32 (exponents 0x7e + n).
+  const std::string sound = ReadFile(directory / "a.gguf");
+  for (const int exponent : {6, 3, -4}) {
+    SCOPED_TRACE(exponent);
+    const TensorReport& v = before.at("blk.0.attn_v.weight");
+    const float scale = std::ldexp(0.5F, exponent);
+    std::string bytes = sound;
+    std::memcpy(bytes.data() + v.offset + v.bytes - 32, &scale, sizeof scale);
+    WriteFile(directory / "a.gguf", bytes);
+    const auto warnings = Inspect(directory / "a.gguf").warnings;
+    ASSERT_EQ(warnings.size(), 1U);
+    EXPECT_NE(warnings[0].find("'blk.0.attn_v.weight'"), std::string::npos);
+  }
+  WriteFile(directory / "a.gguf", sound);
   const TensorReport& k = before.at("blk.0.attn_k.weight");
   Damage(directory / "a.gguf", k.offset + 100, '\xff');
   const ModelReport report = Inspect(directory / "a.gguf");

@@ -172,6 +172,42 @@ TEST(Pack, FileTypeNamesTheTypeOfTheWeights) {
   EXPECT_EQ(file_type("dense.gguf", PackedType::kT2), 32U);
 }
 
+// For other programs: without anything of tern's own.
+TEST(Pack, PlainFloatsCanStayAPlainFile) {
+  const TemporaryDirectory directory;
+  WriteTinyGguf({}, directory / "dense.gguf", true);
+  Pack(directory / "dense.gguf", directory / "out.gguf",
+       {.type = PackedType::kKeep});
+  const files::GgufFile from = files::ReadGguf(directory / "dense.gguf");
+  const files::GgufFile out = files::ReadGguf(directory / "out.gguf");
+  EXPECT_FALSE(out.metadata.contains("tern.t2.version"));
+  EXPECT_EQ(out.alignment, 32U);
+  EXPECT_EQ(out.Unsigned("general.file_type"), 32U);
+  ASSERT_EQ(out.tensors.size(), from.tensors.size());
+  for (const auto& [name, tensor] : from.tensors) {
+    const auto& copy = out.tensors.at(name);
+    EXPECT_EQ(copy.type, tensor.type) << name;
+    EXPECT_EQ(copy.ReadAll(), tensor.ReadAll()) << name;
+  }
+}
+
+TEST(Pack, ATypeThatWouldHaveNoEffectIsRefusedIfAsked) {
+  const TemporaryDirectory directory;
+  WriteTinyGguf({}, directory / "ternary.gguf");
+  WriteTinyGguf({}, directory / "dense.gguf", true);
+  ExpectError(ErrorCode::kUnsupported,
+              {"blk.0.attn_q.weight", "plain floats", "keep"}, [&] {
+                Pack(directory / "dense.gguf", directory / "out.gguf",
+                     {.type = PackedType::kI2S, .require_ternary = true});
+              });
+  ExpectError(ErrorCode::kUnsupported, {"blk.0.attn_q.weight", "is ternary"},
+              [&] {
+                Pack(directory / "ternary.gguf", directory / "out.gguf",
+                     {.type = PackedType::kKeep});
+              });
+  EXPECT_EQ(directory.FileCount(), 2U);
+}
+
 TEST(Pack, TheSameInputGivesTheSameBytes) {
   const TemporaryDirectory directory;
   WriteTinyGguf({}, directory / "a.gguf");

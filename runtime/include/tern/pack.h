@@ -26,6 +26,11 @@ enum class PackedType {
   // Packed (quantisation `bitnet`), or as floats -s, 0 and +s where the layers
   // take their inputs as they are, because packed means int8.
   kHuggingFace,
+  // For layers of plain floats: a GGUF file for other programs, with all
+  // tensors in types of their own (F32, F16, BF16).  The other types leave such
+  // layers as they are, too; but a file of type kT2 is for tern alone.  Refused
+  // for ternary layers.
+  kKeep,
 };
 // How the embedding (and with it a tied head) is written.
 enum class PackedHead { kKeep, kF16, kQ8_0 };
@@ -36,6 +41,8 @@ struct PackOptions {
   // As in LoadOptions; what ternary layers take is recorded in the file.
   std::optional<InputType> input_type = std::nullopt;
   I2SLayout i2s_layout = I2SLayout::kA;
+  // Refuse a model without ternary layers, on which `type` would have no effect.
+  bool require_ternary = false;
   // Let scales be rounded to the nearest that the type can hold (f16, for all
   // types but I2_S and Hugging Face's), instead of refusing.
   bool round_scales = false;

@@ -36,11 +36,13 @@ struct VerifyReport {
   std::string format;       // "GGUF v3, T2"; empty if it cannot be told
   std::size_t tensors = 0;  // that the files hold
   std::uint64_t bytes = 0;  // of these
+  bool records_checksums = false;  // the file says so (t2)
   // Compared: none where the file records none, or does not hold together.
   std::size_t checksums = 0;
   // Empty: Model::Load would load the model, with its tokenizer if it has one.
   // Of each tensor the first fault that its checksum finds, and the first that
-  // its values show.
+  // its values show.  Where the checksums themselves may have changed (the one
+  // over all other bytes is wrong) no tensor is blamed by one.
   std::vector<VerifyFault> faults;
 };
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <sys/file.h>
@@ -132,6 +133,15 @@ TEST(OutputFile, AFullDiskIsNamed) {
   }
 }
 
+TEST(OutputFile, ANameThatIsTooLongIsRefusedAtOnce) {
+  const TemporaryDirectory directory;
+  const fs::path path = directory / std::string(300, 'x');
+  ExpectError(ErrorCode::kIo, {"File name too long"},
+              [&] { OutputFile(path, false); });
+  ExpectError(ErrorCode::kIo, {"File name too long"},
+              [&] { OutputDirectory(path, false); });
+}
+
 // --- directories ---
 
 void WriteInto(const OutputDirectory& directory, const std::string& name,
@@ -187,10 +197,75 @@ TEST(OutputDirectory, ReplacesNoDirectoryThatHoldsMore) {
   EXPECT_EQ(directory.FileCount(), 3U);
 }
 
+// Whatever looks like a model's file by its ending alone is somebody's own.
+TEST(OutputDirectory, ReplacesNoFilesOfAUser) {
+  const TemporaryDirectory directory;
+  const auto expect_kept = [&](const std::vector<std::string>& names,
+                               std::initializer_list<std::string> told) {
+    SCOPED_TRACE(names.back());
+    fs::remove_all(directory / "mine");
+    fs::create_directory(directory / "mine");
+    for (const auto& name : names) WriteFile(directory / "mine" / name, "old");
+    ExpectError(ErrorCode::kInvalidArgument, told,
+                [&] { OutputDirectory(directory / "mine", true); });
+  };
+  for (const char* name :
+       {"notes.txt", "README.md", "train.py", "results.json", "LICENSE",
+        "adapter.safetensors", "vocab.model", "modeling.py"}) {
+    expect_kept({"config.json", "model.safetensors", name}, {name, "lost"});
+  }
+  expect_kept({"config.json"}, {"no model's directory", "model.safetensors"});
+  expect_kept({"tokenizer.json"}, {"no model's directory", "config.json"});
+  fs::create_directory(directory / "empty");
+  OutputDirectory(directory / "empty", true).Commit();
+}
+
+// In a process of its own, for root may do everything.
+void ExpectErrorForNobody(const fs::path& destination,
+                          const std::string& expected) {
+  constexpr ::uid_t kNobody = 65534;
+  const ::pid_t child = ::fork();
+  if (child == 0) {
+    // access() asks for the real user, open() for the effective one.
+    if (::geteuid() == 0 && ::setresuid(kNobody, kNobody, kNobody) != 0) {
+      ::_exit(1);
+    }
+    try {
+      OutputDirectory(destination, true);
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      ::_exit(error.code() == ErrorCode::kIo &&
+                      what.find(expected) != std::string::npos
+                  ? 0
+                  : 2);
+    } catch (...) {
+    }
+    ::_exit(3);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << expected;
+}
+
+TEST(OutputDirectory, OneOfSomebodyElseIsNotReplaced) {
+  const TemporaryDirectory directory;
+  const fs::path closed = directory / "closed";
+  fs::create_directory(closed);
+  fs::permissions(directory.path(), fs::perms::all);
+  fs::permissions(closed, fs::perms::none);
+  ExpectErrorForNobody(
+      closed, "closed: listing what it holds failed (Permission denied)");
+  fs::permissions(closed, static_cast<fs::perms>(0555));
+  ExpectErrorForNobody(closed,
+                       "closed: writing in it failed (Permission denied)");
+  fs::permissions(closed, fs::perms::all);
+}
+
 TEST(OutputDirectory, AKilledProcessLeavesTheOldOneAndTheNextOneCleansUp) {
   const TemporaryDirectory directory;
   fs::create_directory(directory / "model");
   WriteFile(directory / "model/config.json", "old");
+  WriteFile(directory / "model/model.safetensors", "old");
   RunAndKill([&] {
     auto* model = new OutputDirectory(directory / "model", true);
     WriteInto(*model, "config.json", "new");
