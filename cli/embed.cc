@@ -36,7 +36,7 @@ bool ParseOptions(const Arguments& arguments, EmbedOptions* options) {
        "or of\nstandard input: the hidden state after the final norm, of the "
        "last token or the\nmean over all. The dot product of two is the cosine "
        "of their angle. A line a\ntext, its numbers separated by spaces. Names "
-       "of special tokens are ordinary text.",
+       "of special tokens are plain text.",
        "  tern embed --pooling mean --json \"The sea\" \"A ship\""});
   AddModelOption(line.options(), &options->model);
   line.options().add_options()("file,f", Name(&options->file, "--file", "FILE"),
