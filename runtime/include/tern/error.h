@@ -21,8 +21,8 @@ enum class ErrorCode {
   kUnsupported,      // well formed, but nothing tern can compute correctly
   kOutOfMemory,      // the work would not fit into memory
   kContextFull,      // more tokens than the context holds
-  kBusy,             // a Session is in use already
-  kCancelled,        // Session::Cancel ended the call
+  kBusy,             // a Session is in use, a Scheduler's queue is full
+  kCancelled,        // Session::Cancel ended the call, a Scheduler was closed
 };
 
 // what() is one line, `WHERE: what is wrong; what to do`, where WHERE names the
