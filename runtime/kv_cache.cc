@@ -1,6 +1,8 @@
 #include "runtime/kv_cache.h"
 
 #include <algorithm>
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace tern {
 namespace {
@@ -67,6 +69,20 @@ std::vector<std::uint8_t> KvCache::GroupUpTo(std::size_t positions) const {
                        copy.data() + at);
   }
   return copy;
+}
+
+void KvCache::Release(std::size_t position) {
+  const std::size_t groups =
+      (position + kernels::kBlockPositions - 1) / kernels::kBlockPositions;
+  // Whole pages within the buffer.
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto at = reinterpret_cast<std::uintptr_t>(blocks_.data());
+  const std::uintptr_t begin =
+      (at + groups * block_stride_ + page - 1) / page * page;
+  const std::uintptr_t end = (at + blocks_.bytes()) / page * page;
+  if (begin >= end) return;
+  // Only advice: where it is not taken, the memory stays in use.
+  (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 void KvCache::CopyFrom(const KvCache& other, std::size_t positions) {

@@ -45,6 +45,10 @@ class KvCache {
   // the positions after it have their place.
   [[nodiscard]] std::vector<std::uint8_t> GroupUpTo(
       std::size_t positions) const;
+  // Gives the memory of all positions from `position` on back to the system,
+  // but for those of its group that come before; what they hold is undefined
+  // then.
+  void Release(std::size_t position);
   // Makes the first `positions` those of another cache of the same model and
   // type; both have room for them.
   void CopyFrom(const KvCache& other, std::size_t positions);

@@ -1,7 +1,6 @@
 #include "runtime/parallel.h"
 
 #include <chrono>
-#include <csignal>
 #include <memory>
 #include <omp.h>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include <tern/error.h>
 
+#include "runtime/signals_blocked.h"
 #include "runtime/threads.h"
 
 namespace tern {
@@ -43,27 +43,6 @@ void WaitForChange(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
   } while (Clock::now() < end);
   value.wait(old, std::memory_order_acquire);
 }
-
-// Threads that are started while one of these lives do not get the signals that
-// may go to any thread of the process.  Those that a thread raises by a mistake
-// of its own stay open, for a program's crash handler.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) {
-      sigdelset(&all, own);
-    }
-    pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
 
 }  // namespace
 

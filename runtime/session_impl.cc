@@ -4,10 +4,10 @@
 #include <cstring>
 #include <utility>
 
-#include <tern/cpu.h>
 #include <tern/error.h>
 
 #include "runtime/memory.h"
+#include "runtime/session_options.h"
 #include "ternary_kernels/cache_block.h"
 
 namespace tern {
@@ -17,37 +17,14 @@ namespace {
 // the head become one, and 16 rows of 128256 logits are 8 MiB.
 constexpr std::size_t kLogitsBatch = 16;
 
-std::size_t ContextLength(const ModelConfig& config,
-                          const SessionOptions& options) {
-  if (options.context_length > config.max_context) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "context of " + std::to_string(options.context_length) +
-                    " positions: the model was trained for " +
-                    std::to_string(config.max_context) +
-                    "; ask for no more than that");
-  }
-  return options.context_length != 0 ? options.context_length
-                                     : config.max_context;
-}
-
-int Threads(const SessionOptions& options) {
-  if (options.num_threads < 0 || options.num_threads > 4096) {
-    throw Error(ErrorCode::kInvalidArgument,
-                std::to_string(options.num_threads) +
-                    " threads: not a number of threads; use 1 to 4096, or 0 "
-                    "for all cores");
-  }
-  return options.num_threads != 0 ? options.num_threads : UsableCores();
-}
-
 }  // namespace
 
 Session::Impl::Impl(std::shared_ptr<const Model> model,
                     const SessionOptions& options)
     : model_(std::move(model)),
       kv_type_(options.kv_type),
-      context_length_(ContextLength(model_->config(), options)),
-      num_threads_(Threads(options)),
+      context_length_(ResolveContext(options.context_length, model_->config())),
+      num_threads_(ResolveThreads(options.num_threads)),
       cache_((CheckMemory(), model_->config()), context_length_, kv_type_),
       work_(model_->config(), std::min(context_length_, kPrefillChunk),
             num_threads_),
@@ -90,7 +67,7 @@ void Session::Impl::RunChunks(std::span<const Token> tokens,
                               const LogitsSink* sink) {
   while (!tokens.empty()) {
     const std::size_t count = std::min(tokens.size(), work_.max_tokens);
-    Run(tokens.first(count));
+    RunLayers(tokens.first(count));
     if (sink != nullptr) GiveLogits(count, *sink);
     tokens_.insert(tokens_.end(), tokens.begin(),
                    tokens.begin() + static_cast<std::ptrdiff_t>(count));
@@ -102,10 +79,7 @@ void Session::Impl::RunChunks(std::span<const Token> tokens,
 Token Session::Impl::Next(Sampler& sampler) {
   if (tokens_.size() == context_length_) ThrowContextFull(1);
   ThrowIfCancelled();
-  // Rows beyond the tokenizer's ids are padding of the matrix, not tokens.
-  const std::size_t rows = model_->has_tokenizer()
-                               ? model_->tokenizer().vocab_size()
-                               : model_->config().vocab_size;
+  const std::size_t rows = TokenRows(*model_);
   PrepareLogits();
   if (!logits_are_valid_) {
     logits_are_valid_ = head_.ForSampling(
@@ -176,25 +150,16 @@ void Session::Impl::ThrowCancelled() {
 
 // Takes tokens through the layers, at the positions after those run so far.
 // Throws Error with nothing changed if the cache cannot hold what came out.
-void Session::Impl::Run(std::span<const Token> tokens) {
-  if (kernels::ActiveTarget() != target_) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "session: the target was " + target_ +
-                    " when it was made and is " + kernels::ActiveTarget() +
-                    " now; make a new session");
-  }
-  if (!RunTokens(Pass(), tokens, num_run_)) {
+void Session::Impl::RunLayers(std::span<const Token> tokens) {
+  RequireTarget("session", target_);
+  const TokenRun run{&cache_, num_run_, tokens.size()};
+  if (!RunTokens(Pass({&run, 1}), tokens)) {
     (void)cache_.TakeUnfit();  // nothing of it is kept
     ForgetCancel();
     ThrowCancelled();
   }
   CountLayers(tokens.size());
-  if (cache_.TakeUnfit()) {
-    throw Error(ErrorCode::kUnsupported,
-                "session: a key or value is not finite, or too large for an "
-                "f16 cache (65504); the weights are damaged, or use an f32 "
-                "cache");
-  }
+  if (cache_.TakeUnfit()) throw UnfitCache("session");
   const std::size_t hidden = model_->config().hidden_size;
   std::memcpy(last_.data(), work_.x.data() + (tokens.size() - 1) * hidden,
               hidden * sizeof(float));
@@ -227,7 +192,7 @@ void Session::Impl::CountLayers(std::size_t tokens) {
 // depends on it: so the last one of a text costs nothing.
 void Session::Impl::RunPending() {
   if (num_run_ == tokens_.size()) return;
-  Run(std::span<const Token>(tokens_).subspan(num_run_));
+  RunLayers(std::span<const Token>(tokens_).subspan(num_run_));
   num_run_ = tokens_.size();
 }
 
@@ -255,15 +220,7 @@ void Session::Impl::ThrowContextFull(std::size_t more) const {
 }
 
 void Session::Impl::CheckTokens(std::span<const Token> tokens) const {
-  const std::size_t vocab = model_->config().vocab_size;
-  for (const Token token : tokens) {
-    if (token < 0 || static_cast<std::size_t>(token) >= vocab) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  "token id " + std::to_string(token) +
-                      ": outside the model's vocabulary; ids go from 0 to " +
-                      std::to_string(vocab - 1));
-    }
-  }
+  RequireTokens(tokens, model_->config());
   if (tokens.size() > context_length_ - tokens_.size()) {
     ThrowContextFull(tokens.size());
   }

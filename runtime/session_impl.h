@@ -54,12 +54,12 @@ class Session::Impl {
   [[nodiscard]] std::uint64_t cache_bytes() const;
 
  private:
-  ForwardPass Pass() {
-    return {model_->config(), model_->weights(), cache_, work_,
-            *team_,           &cancel_};
+  // Of these runs; the head alone needs none.
+  ForwardPass Pass(std::span<const TokenRun> runs = {}) {
+    return {model_->config(), model_->weights(), runs, work_, *team_, &cancel_};
   }
   SessionState State();
-  void Run(std::span<const Token> tokens);
+  void RunLayers(std::span<const Token> tokens);
   void RunChunks(std::span<const Token> tokens, const LogitsSink* sink);
   void RunPending();
   void ThrowIfCancelled();

@@ -28,6 +28,28 @@ std::size_t TotalsSize(const AttentionShape& s) {
   return s.CutsContexts() ? s.kv_heads * StateSize(s) : 0;
 }
 
+// One run in one layer.
+struct AttentionChunk {
+  const KvCache* cache = nullptr;
+  std::size_t layer = 0;
+  const float* query = nullptr;  // [tokens][heads][head_dim]
+  std::size_t tokens = 0;
+  std::size_t position = 0;
+  float* out = nullptr;  // [tokens][heads][head_dim]
+};
+
+// `first` tokens of the batch come before the run.
+AttentionChunk Chunk(const AttentionBatch& batch, const TokenRun& run,
+                     std::size_t first, const AttentionShape& shape) {
+  const std::size_t offset = first * shape.heads * shape.head_dim;
+  return {.cache = run.cache,
+          .layer = batch.layer,
+          .query = batch.query + offset,
+          .tokens = run.tokens,
+          .position = run.position,
+          .out = batch.out + offset};
+}
+
 // Tokens [begin, end) of the chunk and one key/value head.
 kernels::AttentionTile Tile(const AttentionChunk& chunk,
                             const AttentionShape& shape, std::size_t head,
@@ -45,30 +67,53 @@ kernels::AttentionTile Tile(const AttentionChunk& chunk,
   return tile;
 }
 
-// A tile and a head at a time, each over the whole of its context.
-void AttendInTiles(const KvCache& cache, const AttentionChunk& chunk,
-                   AttentionScratch& scratch, Team& team) {
+// Item `item` of a chunk's heads and its `tiles` tiles of tokens, over the
+// whole of its context.
+void AttendTile(const AttentionChunk& chunk, std::size_t tiles,
+                std::size_t item, AttentionScratch& scratch,
+                std::size_t thread) {
+  // A head's tiles one after another, while its cache is in the CPU's; the long
+  // ones first.
+  const std::size_t head = item / tiles;
+  const std::size_t t = tiles - 1 - item % tiles;
+  kernels::Attend(chunk.cache->Head(chunk.layer, head),
+                  Tile(chunk, scratch.shape, head, chunk.tokens * t / tiles,
+                       chunk.tokens * (t + 1) / tiles),
+                  scratch.thread.data() + thread * scratch.thread_size);
+}
+
+// A tile and a head at a time, of all runs.
+void AttendInTiles(const AttentionBatch& batch, AttentionScratch& scratch,
+                   Team& team) {
   const AttentionShape& shape = scratch.shape;
   // Smaller tiles only where there would be too few for the threads.
-  const std::size_t even = chunk.tokens * shape.kv_heads / (4 * team.size());
+  const std::size_t even =
+      TokensOf(batch.runs) * shape.kv_heads / (4 * team.size());
   const std::size_t most = std::clamp<std::size_t>(even, 1, shape.TileTokens());
-  const std::size_t tiles = (chunk.tokens + most - 1) / most;
-  ParallelForEach(
-      team, shape.kv_heads * tiles, [&](std::size_t item, std::size_t thread) {
-        // A head's tiles one after another, while its cache is in the CPU's;
-        // the long ones first.
-        const std::size_t head = item / tiles;
-        const std::size_t t = tiles - 1 - item % tiles;
-        kernels::Attend(cache.Head(chunk.layer, head),
-                        Tile(chunk, shape, head, chunk.tokens * t / tiles,
-                             chunk.tokens * (t + 1) / tiles),
-                        scratch.thread.data() + thread * scratch.thread_size);
-      });
+  const auto tiles_of = [most](const TokenRun& run) {
+    return (run.tokens + most - 1) / most;
+  };
+  std::size_t items = 0;
+  for (const TokenRun& run : batch.runs)
+    items += shape.kv_heads * tiles_of(run);
+  ParallelForEach(team, items, [&](std::size_t item, std::size_t thread) {
+    std::size_t first = 0;
+    for (const TokenRun& run : batch.runs) {
+      const std::size_t tiles = tiles_of(run);
+      if (item < shape.kv_heads * tiles) {
+        AttendTile(Chunk(batch, run, first, shape), tiles, item, scratch,
+                   thread);
+        return;
+      }
+      item -= shape.kv_heads * tiles;
+      first += run.tokens;
+    }
+  });
 }
 
 // A part of a head's context at a time.
-void AttendInParts(const KvCache& cache, const AttentionChunk& chunk,
-                   AttentionScratch& scratch, Team& team) {
+void AttendInParts(const AttentionChunk& chunk, AttentionScratch& scratch,
+                   Team& team) {
   const AttentionShape& shape = scratch.shape;
   const auto tile = [&](std::size_t head) {
     return Tile(chunk, shape, head, 0, chunk.tokens);
@@ -83,7 +128,7 @@ void AttendInParts(const KvCache& cache, const AttentionChunk& chunk,
                     [&](std::size_t item, std::size_t thread) {
                       const std::size_t head = item / count;
                       kernels::AttendPart(
-                          cache.Head(chunk.layer, head), tile(head),
+                          chunk.cache->Head(chunk.layer, head), tile(head),
                           first + item % count,
                           scratch.thread.data() + thread * scratch.thread_size,
                           scratch.states.data() + item * size);
@@ -115,15 +160,32 @@ std::uint64_t AttentionScratch::Bytes(const AttentionShape& shape) {
   return floats * sizeof(float);
 }
 
-void AttendTokens(const KvCache& cache, const AttentionChunk& chunk,
-                  AttentionScratch& scratch, Team& team) {
-  const bool few = chunk.tokens <= scratch.shape.TileTokens();
-  const bool long_context =
-      chunk.position + chunk.tokens > kernels::kPartPositions;
-  if (few && long_context && scratch.shape.CutsContexts()) {
-    AttendInParts(cache, chunk, scratch, team);
-  } else {
-    AttendInTiles(cache, chunk, scratch, team);
+void AttendTokens(const AttentionBatch& batch, AttentionScratch& scratch,
+                  Team& team) {
+  const AttentionShape& shape = scratch.shape;
+  // With several runs there are mostly heads enough for all threads.
+  const bool enough = batch.runs.size() > 1 &&
+                      TokensOf(batch.runs) * shape.kv_heads >= 4 * team.size();
+  if (enough || !shape.CutsContexts()) {
+    AttendInTiles(batch, scratch, team);
+    return;
+  }
+  std::size_t first = 0;
+  for (const TokenRun& run : batch.runs) {
+    const AttentionChunk chunk = Chunk(batch, run, first, shape);
+    first += run.tokens;
+    const bool few = run.tokens <= shape.TileTokens();
+    const bool long_context =
+        run.position + run.tokens > kernels::kPartPositions;
+    if (few && long_context) {
+      AttendInParts(chunk, scratch, team);
+    } else {
+      AttendInTiles({.layer = batch.layer,
+                     .runs = {&run, 1},
+                     .query = chunk.query,
+                     .out = chunk.out},
+                    scratch, team);
+    }
   }
 }
 

@@ -1,10 +1,11 @@
-// Attention of a chunk of tokens over the cache: how the work is cut for the
-// threads.  The arithmetic, and why no cut changes a bit of the result, is in
-// ternary_kernels/attention.h.
+// Attention of the tokens of a pass, each over its own sequence's cache: how
+// the work is cut for the threads.  The arithmetic, and why no cut changes a
+// bit of the result, is in ternary_kernels/attention.h.
 //
-// A chunk of many tokens is cut into tiles of tokens, one key/value head each.
-// One token, or a few, over a long context would give too few such tiles: then
-// each head's context is cut into parts, whose states are combined afterwards.
+// Runs of tokens are cut into tiles of tokens, one key/value head each, all of
+// them in one loop.  One token, or a few, over a long context would give too
+// few such tiles: then each head's context is cut into parts, whose states are
+// combined afterwards.
 // A wave of parts is as many as the scratch holds, so that its size does not
 // depend on the context.
 #ifndef TERN_RUNTIME_FORWARD_ATTENTION_H_
@@ -12,9 +13,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "runtime/aligned_buffer.h"
-#include "runtime/kv_cache.h"
+#include "runtime/forward/token_run.h"
 #include "runtime/parallel.h"
 
 namespace tern {
@@ -47,19 +49,18 @@ class AttentionScratch {
   AlignedBuffer<float> totals;  // [kv_heads][state of all parts so far]
 };
 
-// Consecutive tokens in one layer; token t is at `position` + t.
-struct AttentionChunk {
+// The tokens of some runs in one layer.
+struct AttentionBatch {
   std::size_t layer = 0;
-  const float* query = nullptr;  // [tokens][heads][head_dim]
-  std::size_t tokens = 0;
-  std::size_t position = 0;
-  float* out = nullptr;  // [tokens][heads][head_dim]
+  std::span<const TokenRun> runs;
+  const float* query = nullptr;  // [tokens of all runs][heads][head_dim]
+  float* out = nullptr;          // likewise
 };
 
 // out = softmax(query . keys / sqrt(head_dim)) . values; each token sees all
-// positions up to its own, which must be stored.
-void AttendTokens(const KvCache& cache, const AttentionChunk& chunk,
-                  AttentionScratch& scratch, Team& team);
+// positions of its sequence up to its own, which must be stored.
+void AttendTokens(const AttentionBatch& batch, AttentionScratch& scratch,
+                  Team& team);
 
 }  // namespace tern
 

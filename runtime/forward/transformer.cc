@@ -106,8 +106,7 @@ void NormHeads(const ForwardPass& pass, const LayerWeights& w, std::size_t t) {
 }
 
 // Rotates q and k of one token and puts k and v into the cache.
-void RotateAndStore(const ForwardPass& pass, std::size_t layer, std::size_t t,
-                    std::size_t position) {
+void RotateAndStore(const ForwardPass& pass, std::size_t layer, std::size_t t) {
   const ModelConfig& c = pass.config;
   Workspace& work = pass.work;
   const float* cosine = work.cosine.data() + t * (c.head_dim / 2);
@@ -115,19 +114,20 @@ void RotateAndStore(const ForwardPass& pass, std::size_t layer, std::size_t t,
   float* q = work.q.data() + t * QuerySize(c);
   float* k = work.k.data() + t * KvSize(c);
   const float* v = work.v.data() + t * KvSize(c);
+  const TokenPlace& place = work.places[t];
   for (std::size_t h = 0; h < c.num_heads; ++h) {
     kernels::RotateHead(cosine, sine, c.head_dim, q + h * c.head_dim);
   }
   for (std::size_t h = 0; h < c.num_kv_heads; ++h) {
     kernels::RotateHead(cosine, sine, c.head_dim, k + h * c.head_dim);
-    pass.cache.Store(layer, h, position + t, k + h * c.head_dim,
-                     v + h * c.head_dim);
+    place.cache->Store(layer, h, place.position, k + h * c.head_dim,
+                       v + h * c.head_dim);
   }
 }
 
-// Puts k and v into the cache; work.att = attention of work.q over all of it.
+// Puts k and v into the caches; work.att = attention of work.q over them.
 void StoreAndAttend(const ForwardPass& pass, std::size_t layer,
-                    std::size_t tokens, std::size_t position) {
+                    std::size_t tokens) {
   const ModelConfig& c = pass.config;
   Workspace& work = pass.work;
   ParallelFor(pass.team, tokens, 1,
@@ -136,14 +136,12 @@ void StoreAndAttend(const ForwardPass& pass, std::size_t layer,
                   if (c.head_norms) {
                     NormHeads(pass, pass.weights.layers[layer], t);
                   }
-                  RotateAndStore(pass, layer, t, position);
+                  RotateAndStore(pass, layer, t);
                 }
               });
-  AttendTokens(pass.cache,
-               {.layer = layer,
+  AttendTokens({.layer = layer,
+                .runs = pass.runs,
                 .query = work.q.data(),
-                .tokens = tokens,
-                .position = position,
                 .out = work.att.data()},
                work.attention, pass.team);
 }
@@ -189,6 +187,7 @@ Workspace::Workspace(const ModelConfig& c, std::size_t tokens, int num_threads)
       out(tokens * c.hidden_size),
       cosine(tokens * c.head_dim / 2),
       sine(tokens * c.head_dim / 2),
+      places(tokens),
       attention(LargestAttention(c, tokens, num_threads)),
       frequencies(c.rope_frequencies.empty()
                       ? RopeFrequencies(c.rope_theta, c.head_dim)
@@ -202,6 +201,7 @@ std::uint64_t Workspace::Bytes(const ModelConfig& c, std::size_t tokens,
                                        2 * KvSize(c) + 2 * c.ffn_size +
                                        c.head_dim;
   return (tokens * floats_a_token + NormedSize(c, tokens)) * sizeof(float) +
+         tokens * sizeof(TokenPlace) +
          AttentionScratch::Bytes(LargestAttention(c, tokens, num_threads)) +
          LinearScratch::Bytes(LargestLinear(c, tokens, num_threads),
                               c.input_type) +
@@ -216,23 +216,26 @@ void Embed(const ForwardPass& pass, std::span<const Token> tokens) noexcept {
   }
 }
 
-void PreparePositions(const ForwardPass& pass, std::size_t tokens,
-                      std::size_t position) noexcept {
+void PreparePositions(const ForwardPass& pass) noexcept {
   Workspace& work = pass.work;
   const std::size_t half = work.frequencies.size();
-  for (std::size_t t = 0; t < tokens; ++t) {
-    for (std::size_t i = 0; i < half; ++i) {
-      const float angle =
-          static_cast<float>(position + t) * work.frequencies[i];
-      const float magnitude = pass.config.rope_magnitude;
-      work.cosine.data()[t * half + i] = std::cos(angle) * magnitude;
-      work.sine.data()[t * half + i] = std::sin(angle) * magnitude;
+  const float magnitude = pass.config.rope_magnitude;
+  std::size_t t = 0;
+  for (const TokenRun& run : pass.runs) {
+    for (std::size_t i = 0; i < run.tokens; ++i, ++t) {
+      const std::size_t position = run.position + i;
+      work.places[t] = {run.cache, position};
+      for (std::size_t f = 0; f < half; ++f) {
+        const float angle = static_cast<float>(position) * work.frequencies[f];
+        work.cosine.data()[t * half + f] = std::cos(angle) * magnitude;
+        work.sine.data()[t * half + f] = std::sin(angle) * magnitude;
+      }
     }
   }
 }
 
-void RunLayer(const ForwardPass& pass, std::size_t layer, std::size_t tokens,
-              std::size_t position) noexcept {
+void RunLayer(const ForwardPass& pass, std::size_t layer) noexcept {
+  const std::size_t tokens = TokensOf(pass.runs);
   const LayerWeights& w = pass.weights.layers[layer];
   Workspace& work = pass.work;
   const auto project = [&](std::initializer_list<Projection> layers,
@@ -244,7 +247,7 @@ void RunLayer(const ForwardPass& pass, std::size_t layer, std::size_t tokens,
   NormRows(pass, work.x.data(), w.attn_norm, tokens, work.xb.data());
   project({{&w.q, work.q.data()}, {&w.k, work.k.data()}, {&w.v, work.v.data()}},
           work.xb.data());
-  StoreAndAttend(pass, layer, tokens, position);
+  StoreAndAttend(pass, layer, tokens);
   if (pass.config.sub_norms) {
     NormRows(pass, work.att.data(), w.attn_sub_norm, tokens, work.att.data());
   }
@@ -263,16 +266,16 @@ void RunLayer(const ForwardPass& pass, std::size_t layer, std::size_t tokens,
   AddRows(pass, tokens);
 }
 
-bool RunTokens(const ForwardPass& pass, std::span<const Token> tokens,
-               std::size_t position) noexcept {
+bool RunTokens(const ForwardPass& pass,
+               std::span<const Token> tokens) noexcept {
   Embed(pass, tokens);
-  PreparePositions(pass, tokens.size(), position);
+  PreparePositions(pass);
   for (std::size_t layer = 0; layer < pass.config.num_layers; ++layer) {
     if (pass.cancel != nullptr &&
         pass.cancel->load(std::memory_order_relaxed)) {
       return false;
     }
-    RunLayer(pass, layer, tokens.size(), position);
+    RunLayer(pass, layer);
   }
   NormRows(pass, pass.work.x.data(), pass.weights.output_norm, tokens.size(),
            pass.work.x.data());

@@ -56,7 +56,7 @@ namespace tern {
 struct SchedulerOptions {
   // Texts that are generated at once, 1 to 128.
   std::size_t slots = 8;
-  // Requests that wait for a slot or for memory; 0: none may wait.
+  // Requests that are taken beyond the slots, to wait for one or for memory.
   std::size_t max_waiting = 64;
   // Positions of each text; 0: the model's max_context.
   std::size_t context_length = 0;
@@ -123,7 +123,8 @@ struct GenerateRequest {
   int top_logprobs = -1;
   // Go on after a token that ends a text, which then is one like any other.
   bool ignore_end_of_text = false;
-  // May be null.  Used by the scheduler's thread until on_end was called.
+  // May be null.  Used by the scheduler's threads, one at a time, until on_end
+  // was called.
   std::shared_ptr<TokenConstraint> constraint;
   // For each token in its order, but not for one that ends the text.  Returns
   // whether to go on.  May be empty.

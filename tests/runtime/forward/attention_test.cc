@@ -49,7 +49,7 @@ class AttentionCuts : public ::testing::TestWithParam<KvType> {
   }
 
   // Attention of the tokens from `first` on, in chunks, on some threads.
-  static std::vector<float> Attend(const KvCache& cache, const Heads& h,
+  static std::vector<float> Attend(KvCache& cache, const Heads& h,
                                    const std::vector<float>& query,
                                    std::size_t first, std::size_t chunk,
                                    int threads) {
@@ -63,11 +63,10 @@ class AttentionCuts : public ::testing::TestWithParam<KvType> {
     std::vector<float> out((kTokens - first) * row, NAN);
     for (std::size_t t = first; t < kTokens; t += chunk) {
       const std::size_t at = (t - first) * row;
-      AttendTokens(cache,
-                   {.layer = 1,
+      const TokenRun run{&cache, t, std::min(chunk, kTokens - t)};
+      AttendTokens({.layer = 1,
+                    .runs = {&run, 1},
                     .query = query.data() + t * row,
-                    .tokens = std::min(chunk, kTokens - t),
-                    .position = t,
                     .out = out.data() + at},
                    scratch, team);
     }
@@ -122,6 +121,48 @@ TEST_P(AttentionCuts, WavesOfPartsAreAllCombined) {
             5 * kernels::PartStateSize(1, h.heads, h.head_dim));
   EXPECT_EQ(Attend(cache, h, query, last, 1, 1),
             Attend(cache, h, query, last, 1, 3));
+}
+
+// Runs of several sequences at different positions in one batch: each gets what
+// it gets alone, with threads that the heads are enough for and too many ones.
+TEST_P(AttentionCuts, SequencesSideBySideChangeNoBit) {
+  const Heads h = {6, 3, 10};
+  const std::size_t row = h.heads * h.head_dim;
+  KvCache a(Config(h), kTokens, GetParam());
+  KvCache b(Config(h), kTokens, GetParam());
+  KvCache c(Config(h), kTokens, GetParam());
+  for (KvCache* cache : {&a, &b, &c}) Fill(*cache, h);
+  const std::vector<TokenRun> runs = {
+      {&a, 1099, 1}, {&b, 3, 1}, {&c, 250, 40}, {&c, 700, 7}};
+  const std::vector<float> query = Random(TokensOf(runs) * row);
+  for (const int threads : {1, 2, 20}) {
+    Team team(threads);
+    AttentionScratch scratch({.tokens = 64,
+                              .heads = h.heads,
+                              .kv_heads = h.kv_heads,
+                              .head_dim = h.head_dim,
+                              .threads = static_cast<std::size_t>(threads)});
+    for (const std::size_t count : {std::size_t{2}, runs.size()}) {
+      const std::span<const TokenRun> some = std::span(runs).first(count);
+      std::vector<float> got(TokensOf(some) * row, NAN);
+      AttendTokens(
+          {.layer = 1, .runs = some, .query = query.data(), .out = got.data()},
+          scratch, team);
+      std::vector<float> want(got.size(), NAN);
+      std::size_t at = 0;
+      for (const TokenRun& run : some) {
+        AttendTokens({.layer = 1,
+                      .runs = {&run, 1},
+                      .query = query.data() + at,
+                      .out = want.data() + at},
+                     scratch, team);
+        at += run.tokens * row;
+      }
+      EXPECT_EQ(
+          0, std::memcmp(got.data(), want.data(), got.size() * sizeof(float)))
+          << threads << " threads, " << count << " runs";
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, AttentionCuts,

@@ -36,11 +36,12 @@ class LayerRunner {
         tokens_(tokens) {}
 
   std::vector<float> Run(std::size_t layer, const std::vector<float>& x) {
-    const ForwardPass pass{model_->config(), model_->weights(), cache_, work_,
-                           team_};
+    const TokenRun run{&cache_, 0, tokens_};
+    const ForwardPass pass{
+        model_->config(), model_->weights(), {&run, 1}, work_, team_};
     std::memcpy(work_.x.data(), x.data(), x.size() * sizeof(float));
-    PreparePositions(pass, tokens_, 0);
-    RunLayer(pass, layer, tokens_, 0);
+    PreparePositions(pass);
+    RunLayer(pass, layer);
     return {work_.x.data(), work_.x.data() + x.size()};
   }
 
