@@ -186,6 +186,8 @@ bool ParseServeOptions(const Arguments& arguments, ServeOptions* options) {
   AddRunningOptions(line.options(), options);
   AddComputeOptions(line.options(), &options->compute,
                     "positions of each text (default: the model's own)");
+  // For requests that say nothing.
+  AddSamplingOptions(line.options(), &options->sampling, nullptr);
   if (!line.Parse(arguments)) return false;
   if (!key_file.empty()) {
     for (std::string& key : ReadKeys(key_file)) {

@@ -24,7 +24,8 @@ using Words = std::vector<std::string>;
 
 const Words kCommands = {"run",    "tokenize",   "detokenize",
                          "logits", "perplexity", "inspect",
-                         "pack",   "verify",     "bench"};
+                         "pack",   "verify",     "bench",
+                         "serve"};
 
 ProgramResult Tern(const Words& words, const ProgramRun& run = {}) {
   return RunProgram(TERN_PROGRAM, words, run);

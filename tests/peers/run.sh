@@ -35,3 +35,4 @@ if [ -n "${TERN_REFERENCE_DIR:-}" ]; then
 fi
 node headers.mjs "$tern" "${models[@]}"
 node logits.mjs "$tern" "${llamas[@]}"
+node openai.mjs "$tern"
