@@ -26,7 +26,7 @@ test:
 # Other programs read what tern pack writes, and ask tern serve
 # (tests/peers/README.md): npm and a network are needed.
 test-peers:
-	scripts/install_packages.sh build
+	scripts/install_packages.sh build peers
 	$(CONFIGURE)
 	cmake --build $(BUILD) --target tern_cli
 	tests/peers/run.sh $(BUILD)/tern

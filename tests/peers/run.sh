@@ -36,3 +36,4 @@ fi
 node headers.mjs "$tern" "${models[@]}"
 node logits.mjs "$tern" "${llamas[@]}"
 node openai.mjs "$tern"
+node page.mjs "$tern" "$peers"
