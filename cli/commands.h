@@ -15,6 +15,7 @@ int RunChat(const Arguments& arguments);
 int Tokenize(const Arguments& arguments);
 int Detokenize(const Arguments& arguments);
 int Logits(const Arguments& arguments);
+int Embed(const Arguments& arguments);
 int Perplexity(const Arguments& arguments);
 int InspectModel(const Arguments& arguments);
 int PackModel(const Arguments& arguments);

@@ -32,6 +32,7 @@ constexpr std::array kCommands = {
     Command{"tokenize", "token ids of a text", Tokenize},
     Command{"detokenize", "text of token ids", Detokenize},
     Command{"logits", "write the logits after given tokens to a file", Logits},
+    Command{"embed", "texts as vectors", Embed},
     Command{"perplexity", "how well a model predicts a text", Perplexity},
     Command{"inspect", "what a model file holds, and whether it is sound",
             InspectModel},

@@ -22,7 +22,7 @@ using testing::ProgramRun;
 using testing::RunProgram;
 using Words = std::vector<std::string>;
 
-const Words kCommands = {"run",    "tokenize",   "detokenize",
+const Words kCommands = {"run",    "tokenize",   "detokenize", "embed",
                          "logits", "perplexity", "inspect",
                          "pack",   "verify",     "bench",
                          "serve"};

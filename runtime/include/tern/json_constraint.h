@@ -6,31 +6,30 @@
 //   const tern::JsonConstraints json(model->tokenizer());   // once
 //   request.constraint = json.Schema(R"({"type": "object", ...})");
 //
-// White space: none before the document or after it, none within one that has a
-// schema, and elsewhere no more than 20 characters between two tokens of JSON,
-// so that no model fills a text with it.  Strings are valid UTF-8.  Nesting is
-// at most 32 deep.
+// White space: none before the document or after it, and at most 20 characters
+// between two of its parts, so that no model fills a text with it.  Strings are
+// valid UTF-8.  Whole numbers and fractions have at most 18 digits, exponents
+// two, so that every reader holds them.  Nesting is at most 32 deep.
 //
-// What a schema may say (draft 2020-12):
-//   true, {}                anything
-//   type                    a name or an array of names
-//   enum, const             any JSON values
-//   anyOf                   of schemas; no other keyword that restricts beside
-//   it $ref                    "#", or "#/$defs/NAME" and "#/definitions/NAME";
-//   no
-//                           other keyword that restricts beside it
-//   properties, required, additionalProperties
-//                           properties come in the order in which the schema
-//                           lists them, then additional ones (a name that
-//                           is required must be listed); a key comes once among
-//                           the listed ones, while additional ones may repeat
-//                           each other but no listed one
-//   items, minItems, maxItems
-//   minLength, maxLength    in characters (code points)
-//   title, description, default, examples, $schema, $id, $comment, $defs,
-//   definitions, deprecated, readOnly, writeOnly
-//                           say nothing about what is valid
-// Everything else is refused by name, never ignored.  Counts go up to 10000.
+// What a schema, an object, may say (draft 2020-12):
+//
+// type, a name or an array of names.
+// enum, const: any JSON values, written without white space; beside them only
+//   type restricts.
+// anyOf; $ref to "#", "#/$defs/NAME" or "#/definitions/NAME": nothing beside
+//   them restricts.
+// properties, required, additionalProperties: properties come in the order in
+//   which the schema lists them, each once, and after them additional ones
+//   under other names, which are written without escapes.  A name that is
+//   required must be listed.
+// items, minItems, maxItems.
+// minLength, maxLength: in characters (code points); \uXXXX is one.
+// title, description, default, examples, $schema, $id, $comment, $defs,
+//   definitions, deprecated, readOnly, writeOnly: say nothing about what is
+//   valid.
+//
+// Everything else is refused by name, never ignored.  Counts go up to 10000,
+// and a schema has at most 2000 parts.
 #ifndef TERN_JSON_CONSTRAINT_H_
 #define TERN_JSON_CONSTRAINT_H_
 

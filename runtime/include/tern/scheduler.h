@@ -88,7 +88,7 @@ struct GeneratedToken {
   float logprob = 0;
   // The top_logprobs likeliest tokens, likeliest first (of equals the lowest id
   // first); valid during the call only.
-  std::span<const TokenLogprob> top;
+  std::span<const TokenLogprob> top = {};
 };
 
 enum class FinishReason {
@@ -105,7 +105,7 @@ struct GenerateResult {
   // With kError, what went wrong: kUnsupported if the weights are damaged
   // (values that are not finite), kInvalidArgument if logits are not finite or
   // the constraint allowed no token or a callback threw.
-  std::optional<Error> error;
+  std::optional<Error> error = std::nullopt;
   std::size_t prompt_tokens = 0;     // of the request
   std::size_t reused_tokens = 0;     // of them, not computed again
   std::size_t generated_tokens = 0;  // the one that ended the text included
@@ -113,8 +113,8 @@ struct GenerateResult {
 
 struct GenerateRequest {
   // At least one token.
-  std::vector<Token> prompt;
-  SamplerOptions sampler;
+  std::vector<Token> prompt = {};
+  SamplerOptions sampler = {};
   // At least 1.  The context may end a text before.  A number that is no larger
   // than what is wanted lets more requests into memory.
   std::size_t max_tokens = std::numeric_limits<std::size_t>::max();
@@ -125,12 +125,12 @@ struct GenerateRequest {
   bool ignore_end_of_text = false;
   // May be null.  Used by the scheduler's threads, one at a time, until on_end
   // was called.
-  std::shared_ptr<TokenConstraint> constraint;
+  std::shared_ptr<TokenConstraint> constraint = nullptr;
   // For each token in its order, but not for one that ends the text.  Returns
   // whether to go on.  May be empty.
-  std::function<bool(const GeneratedToken&)> on_token;
+  std::function<bool(const GeneratedToken&)> on_token = nullptr;
   // Once, the last call.  May be empty.
-  std::function<void(const GenerateResult&)> on_end;
+  std::function<void(const GenerateResult&)> on_end = nullptr;
   // Both are called on the scheduler's thread, between passes, while all texts
   // wait: they should do no more than hand over what they are given.  An
   // exception from on_token ends the request with kError; one from on_end is

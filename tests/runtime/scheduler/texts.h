@@ -24,14 +24,14 @@ namespace tern::testing {
 
 // What a request asked for, and what was said to it.
 struct Text {
-  std::vector<Token> prompt;
-  SamplerOptions sampler;
+  std::vector<Token> prompt = {};
+  SamplerOptions sampler = {};
   std::size_t max_tokens = 8;
 
-  std::vector<Token> ids;
-  std::vector<float> logprobs;
-  std::vector<std::vector<TokenLogprob>> top;
-  GenerateResult result;
+  std::vector<Token> ids = {};
+  std::vector<float> logprobs = {};
+  std::vector<std::vector<TokenLogprob>> top = {};
+  GenerateResult result = {};
   int ends = 0;
 };
 
@@ -104,8 +104,12 @@ class Texts {
   std::vector<std::unique_ptr<Text>> texts_;
 };
 
-inline bool operator==(const TokenLogprob& a, const TokenLogprob& b) {
-  return a.token == b.token && a.logprob == b.logprob;
+inline bool AreEqual(const std::vector<TokenLogprob>& a,
+                     const std::vector<TokenLogprob>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const TokenLogprob& x, const TokenLogprob& y) {
+                      return x.token == y.token && x.logprob == y.logprob;
+                    });
 }
 
 // The likeliest tokens by sorting all of them.
@@ -140,7 +144,8 @@ inline void ExpectAsAlone(const std::shared_ptr<const Model>& model,
     double sum = 0;
     for (const float logit : logits) sum += std::exp(logit - best);
     const double log_sum = best + std::log(sum);
-    ASSERT_TRUE(text.top[i] == TopOf(logits, log_sum)) << what << ", " << i;
+    ASSERT_TRUE(AreEqual(text.top[i], TopOf(logits, log_sum)))
+        << what << ", " << i;
     const std::vector<float> before(logits.begin(), logits.end());
     const Token token = session.Next(sampler);
     ASSERT_EQ(text.ids[i], token) << what << ", token " << i;

@@ -1,0 +1,129 @@
+// Many texts at once from one model of random weights in the shape of BitNet
+// 2B4T with its f16 head, beside one text and beside the reading of a prompt of
+// 512 tokens: all of them in turn in every iteration, because the clock of a
+// shared machine changes within seconds.  Argument: how many texts.
+//
+// of_one and of_prompt are the median rate of all texts together over that of
+// one text and of the prompt; slowest is the time of the slowest text over that
+// of the median one.
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include <tern/random_model.h>
+#include <tern/scheduler.h>
+#include <tern/session.h>
+
+namespace tern::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kPrompt = 512;
+constexpr std::size_t kTokens = 12;  // of each text
+constexpr SamplerOptions kSampling = {.temperature = 0.8F, .top_k = 40};
+
+std::shared_ptr<const Model> SharedModel() {
+  static const auto model = MakeRandomModel(RandomShape("bitnet-2b4t"));
+  return model;
+}
+
+double SecondsSince(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// Tokens a second of a prompt and the logits after it.
+double PromptRate(Session& session) {
+  std::vector<Token> prompt(kPrompt);
+  std::iota(prompt.begin(), prompt.end(), 1000);
+  session.Truncate(0);
+  const Clock::time_point begin = Clock::now();
+  session.Append(prompt);
+  benchmark::DoNotOptimize(session.Logits().data());
+  return kPrompt / SecondsSince(begin);
+}
+
+struct TextsRate {
+  double tokens_per_second = 0;  // all texts together
+  double slowest = 0;            // over the median text's time
+};
+
+// From the first token of the first text on: prompts are of 4 tokens.
+TextsRate RateOf(Scheduler& scheduler, std::size_t texts) {
+  std::mutex mutex;
+  std::condition_variable ended;
+  std::vector<double> seconds;
+  Clock::time_point begin = Clock::now();
+  for (std::size_t i = 0; i < texts; ++i) {
+    GenerateRequest request;
+    const auto first = static_cast<Token>(1 + 10 * i);
+    request.prompt = {first, first + 1, first + 2, first + 3};
+    request.sampler = kSampling;
+    request.sampler.seed = i;
+    request.max_tokens = kTokens + 1;
+    request.on_token = [&, is_first = true](const GeneratedToken&) mutable {
+      if (is_first && i == 0) begin = Clock::now();
+      is_first = false;
+      return true;
+    };
+    request.on_end = [&](const GenerateResult&) {
+      const std::lock_guard lock(mutex);
+      seconds.push_back(SecondsSince(begin));
+      ended.notify_all();
+    };
+    scheduler.Submit(std::move(request));
+  }
+  std::unique_lock lock(mutex);
+  ended.wait(lock, [&] { return seconds.size() == texts; });
+  const double all = *std::max_element(seconds.begin(), seconds.end());
+  return {static_cast<double>(texts * kTokens) / all, all / Median(seconds)};
+}
+
+void BM_Texts(benchmark::State& state) {
+  const auto texts = static_cast<std::size_t>(state.range(0));
+  constexpr std::size_t kContext = 1024;
+  Session session(SharedModel(), {.context_length = kContext});
+  Scheduler scheduler(SharedModel(),
+                      {.slots = texts, .context_length = kContext});
+  std::vector<double> of_one;
+  std::vector<double> of_prompt;
+  std::vector<double> rates;
+  std::vector<double> slowest;
+  for (auto _ : state) {
+    const double prompt = PromptRate(session);
+    const double one = RateOf(scheduler, 1).tokens_per_second;
+    const TextsRate all = RateOf(scheduler, texts);
+    rates.push_back(all.tokens_per_second);
+    of_one.push_back(all.tokens_per_second / one);
+    of_prompt.push_back(all.tokens_per_second / prompt);
+    slowest.push_back(all.slowest);
+  }
+  state.counters["tokens/s"] = Median(rates);
+  state.counters["of_one"] = Median(of_one);
+  state.counters["of_prompt"] = Median(of_prompt);
+  state.counters["slowest"] = Median(slowest);
+}
+BENCHMARK(BM_Texts)
+    ->Arg(1)
+    ->Arg(4)
+    ->Arg(16)
+    ->Iterations(3)
+    ->Unit(benchmark::kSecond)
+    ->UseRealTime();
+
+}  // namespace
+}  // namespace tern::bench
+
+BENCHMARK_MAIN();

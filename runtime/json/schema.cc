@@ -1,0 +1,78 @@
+#include "runtime/json/schema.h"
+
+#include <algorithm>
+
+#include "runtime/json/schema_reader.h"
+
+namespace tern::json {
+namespace {
+
+std::size_t Deeper(std::size_t depth) {
+  return depth == kNever ? kNever : depth + 1;
+}
+
+}  // namespace
+
+Schema Schema::Parse(std::string_view text) {
+  Schema schema;
+  SchemaReader(schema).Read(text);
+  schema.ComputeDepths();
+  return schema;
+}
+
+Schema Schema::AnyOf(unsigned types) {
+  Schema schema;
+  Node any;
+  any.additional = any.items = 1;
+  schema.nodes_ = {any, any};
+  schema.nodes_[0].types = types;
+  schema.ComputeDepths();
+  return schema;
+}
+
+std::size_t Schema::ArrayDepth(const Node& node) const {
+  if (node.count.least > node.count.most) return kNever;
+  return node.count.least == 0 ? 1 : Deeper(nodes_[node.items].depth);
+}
+
+std::size_t Schema::ObjectDepth(const Node& node) const {
+  std::size_t deepest = 0;
+  for (const Property& property : node.properties) {
+    if (property.is_required) {
+      deepest = std::max(deepest, nodes_[property.node].depth);
+    }
+  }
+  return Deeper(deepest);
+}
+
+std::size_t Schema::DepthOf(const Node& node) const {
+  if (node.has_literals) return node.literals.empty() ? kNever : 0;
+  std::size_t least = kNever;
+  if (!node.any_of.empty()) {
+    for (const std::size_t i : node.any_of) {
+      least = std::min(least, nodes_[i].depth);
+    }
+    return least;
+  }
+  if ((node.types & (kNull | kBoolean | kNumber | kInteger)) != 0) return 0;
+  if ((node.types & kString) != 0 && node.length.least <= node.length.most) {
+    return 0;
+  }
+  if ((node.types & kArray) != 0) least = std::min(least, ArrayDepth(node));
+  if ((node.types & kObject) != 0) least = std::min(least, ObjectDepth(node));
+  return least;
+}
+
+// The least fixed point: a node that needs itself never gets a depth.
+void Schema::ComputeDepths() {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Node& node : nodes_) {
+      const std::size_t depth = DepthOf(node);
+      changed = changed || depth != node.depth;
+      node.depth = depth;
+    }
+  }
+}
+
+}  // namespace tern::json

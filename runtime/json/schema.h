@@ -1,0 +1,88 @@
+// A JSON Schema as the automaton reads it: nodes that name each other by index.
+#ifndef TERN_RUNTIME_JSON_SCHEMA_H_
+#define TERN_RUNTIME_JSON_SCHEMA_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tern::json {
+
+// Objects and arrays within each other.
+inline constexpr std::size_t kMostDepth = 32;
+inline constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
+inline constexpr std::size_t kUnlimited = kNever;
+// The largest count that a schema may name.
+inline constexpr std::size_t kMostCount = 10000;
+
+enum Type : unsigned {
+  kNull = 1U,
+  kBoolean = 2U,
+  kNumber = 4U,
+  kInteger = 8U,
+  kString = 16U,
+  kArray = 32U,
+  kObject = 64U,
+  kAllTypes = kNull | kBoolean | kNumber | kString | kArray | kObject,
+};
+
+struct Property {
+  std::string name;  // as a JSON string, quotes and all
+  std::size_t node = 0;
+  bool is_required = false;
+};
+
+struct Range {
+  std::size_t least = 0;
+  std::size_t most = kUnlimited;
+};
+
+// What a value may be.
+struct Node {
+  // One of them, if there are any; then nothing else counts.
+  std::vector<std::size_t> any_of;
+  // One of these texts, if has_literals; then nothing else counts.
+  bool has_literals = false;
+  std::vector<std::string> literals;
+
+  unsigned types = kAllTypes;
+  Range length;  // of a string, in characters
+  std::vector<Property> properties;
+  std::size_t additional = kNever;  // node of other properties, or none
+  std::size_t items = kNever;       // node
+  Range count;                      // of items
+
+  // Depth of nesting that the shallowest value takes; kNever: there is none.
+  std::size_t depth = kNever;
+};
+
+class Schema {
+ public:
+  // Node 0 is the document.  Throws Error: kMalformed, kUnsupported,
+  // kInvalidArgument as in tern/json_constraint.h.
+  static Schema Parse(std::string_view text);
+  static Schema AnyOf(unsigned types);
+
+  [[nodiscard]] const Node& operator[](std::size_t i) const {
+    return nodes_[i];
+  }
+  [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
+
+  // Depth of the shallowest array or object of that node.
+  [[nodiscard]] std::size_t ArrayDepth(const Node& node) const;
+  [[nodiscard]] std::size_t ObjectDepth(const Node& node) const;
+
+ private:
+  friend class SchemaReader;
+  void ComputeDepths();
+  [[nodiscard]] std::size_t DepthOf(const Node& node) const;
+
+  std::vector<Node> nodes_;
+};
+
+}  // namespace tern::json
+
+#endif  // TERN_RUNTIME_JSON_SCHEMA_H_
