@@ -25,8 +25,8 @@ bool EqualInConstantTime(std::string_view given, std::string_view key) {
 
 bool AreFieldNames(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char byte) {
-    return std::isalnum(static_cast<unsigned char>(byte)) != 0 ||
-           byte == '-' || byte == '_' || byte == ',' || byte == ' ';
+    return std::isalnum(static_cast<unsigned char>(byte)) != 0 || byte == '-' ||
+           byte == '_' || byte == ',' || byte == ' ';
   });
 }
 
@@ -55,8 +55,8 @@ bool Access::MayAsk(std::string_view authorization) const {
 }
 
 bool Access::MayReadFrom(std::string_view origin) const {
-  return any_origin_ || std::find(origins_.begin(), origins_.end(), origin) !=
-                            origins_.end();
+  return any_origin_ ||
+         std::find(origins_.begin(), origins_.end(), origin) != origins_.end();
 }
 
 std::vector<HeaderField> Access::OriginFields(const RequestHead& head) const {

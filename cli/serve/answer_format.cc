@@ -12,7 +12,8 @@ double Finite(float logprob) { return std::max(logprob, kLeastLogprob); }
 
 Json Bytes(const std::string& text) {
   Json bytes = Json::array();
-  for (const char byte : text) bytes.push_back(static_cast<unsigned char>(byte));
+  for (const char byte : text)
+    bytes.push_back(static_cast<unsigned char>(byte));
   return bytes;
 }
 
@@ -84,9 +85,9 @@ Json Frame(const AnswerFrame& frame, const char* object) {
 }
 
 Json Chunk(const AnswerFrame& frame) {
-  Json chunk = Frame(frame, frame.kind == CompletionKind::kChat
-                                ? "chat.completion.chunk"
-                                : "text_completion");
+  Json chunk =
+      Frame(frame, frame.kind == CompletionKind::kChat ? "chat.completion.chunk"
+                                                       : "text_completion");
   if (frame.usage) chunk["usage"] = nullptr;
   return chunk;
 }

@@ -22,7 +22,8 @@ class Api final : public Service {
 
   std::optional<Reply> Refuse(const RequestHead& head) override;
   std::shared_ptr<Exchange> Answer(
-      HttpRequest request, const std::shared_ptr<Responder>& responder) override;
+      HttpRequest request,
+      const std::shared_ptr<Responder>& responder) override;
   [[nodiscard]] std::vector<HeaderField> CommonFields(
       const RequestHead& head) const override;
   [[nodiscard]] Reply ErrorReply(int status,

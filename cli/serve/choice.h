@@ -30,7 +30,7 @@ struct TokenDetail {
 
 // What a text has grown by.
 struct Piece {
-  std::string text;  // UTF-8
+  std::string text;                  // UTF-8
   std::vector<TokenDetail> details;  // with logprobs
 
   [[nodiscard]] bool empty() const { return text.empty() && details.empty(); }

@@ -17,8 +17,8 @@ AnswerFrame MakeFrame(const CompletionRequest& request,
                       const Context& context) {
   AnswerFrame frame;
   frame.kind = request.kind;
-  frame.id = NewId(request.kind == CompletionKind::kChat ? "chatcmpl-"
-                                                         : "cmpl-");
+  frame.id =
+      NewId(request.kind == CompletionKind::kChat ? "chatcmpl-" : "cmpl-");
   frame.created = UnixTime();
   frame.model = context.model_names[0];
   frame.fingerprint = context.fingerprint;
@@ -46,8 +46,10 @@ Completion::Completion(CompletionRequest request, const Context& context,
   const std::size_t count = request_.prompts.size() * request_.choices;
   for (std::size_t i = 0; i < count; ++i) {
     texts_.push_back(std::make_unique<Text>(
-        Text{Choice(context_.tokenizer(), request_.stops, frame_.logprobs), {},
-             false, ""}));
+        Text{Choice(context_.tokenizer(), request_.stops, frame_.logprobs),
+             {},
+             false,
+             ""}));
   }
 }
 
@@ -105,18 +107,18 @@ bool Completion::OnToken(std::size_t index, const GeneratedToken& token) {
   if (!request_.stream) {
     text.gathered.Append(std::move(piece));
   } else if (!piece.empty()) {
-    strand_->Post([self = shared_from_this(), index,
-                   piece = std::move(piece)] { self->TellPiece(index, piece); });
+    strand_->Post([self = shared_from_this(), index, piece = std::move(piece)] {
+      self->TellPiece(index, piece);
+    });
   }
   return !text.choice.stopped();
 }
 
 void Completion::OnEnd(std::size_t index, const GenerateResult& result) {
   Piece rest = texts_[index]->choice.Flush();
-  strand_->Post([self = shared_from_this(), index, rest = std::move(rest),
-                 result]() mutable {
-    self->TextEnded(index, std::move(rest), result);
-  });
+  strand_->Post(
+      [self = shared_from_this(), index, rest = std::move(rest),
+       result]() mutable { self->TextEnded(index, std::move(rest), result); });
 }
 
 void Completion::BeginStream() {
@@ -129,8 +131,8 @@ void Completion::BeginStream() {
     if (request_.kind == CompletionKind::kChat) {
       responder_->Stream(Event(FirstChunk(frame_, i)));
     } else if (!request_.echoes.empty()) {
-      TellPiece(i, {ReplaceInvalidUtf8(request_.echoes[i / request_.choices]),
-                    {}});
+      TellPiece(
+          i, {ReplaceInvalidUtf8(request_.echoes[i / request_.choices]), {}});
     }
   }
 }
@@ -186,9 +188,8 @@ void Completion::AllEnded() {
     for (std::size_t i = 0; i < texts_.size(); ++i) {
       Piece piece = std::move(texts_[i]->gathered);
       if (!request_.echoes.empty()) {
-        piece.text =
-            ReplaceInvalidUtf8(request_.echoes[i / request_.choices]) +
-            piece.text;
+        piece.text = ReplaceInvalidUtf8(request_.echoes[i / request_.choices]) +
+                     piece.text;
       }
       choices.push_back({std::move(piece), texts_[i]->finish_reason});
     }

@@ -61,7 +61,7 @@ class Completion final : public Exchange,
   const CompletionRequest request_;
   const Context& context_;
   const std::shared_ptr<Responder> strand_;  // to post to, from any thread
-  std::shared_ptr<Responder> responder_;  // the same; null: all is told
+  std::shared_ptr<Responder> responder_;     // the same; null: all is told
   AnswerFrame frame_;
   std::vector<std::unique_ptr<Text>> texts_;
   std::vector<RequestId> ids_;

@@ -169,8 +169,8 @@ void ParseText(RequestFields& fields, const Context& context,
                          "unsupported_parameter");
     }
     for (const auto& tokens : request->prompts) {
-      const bool begins = !tokens.empty() &&
-                          context.tokenizer().bos() == tokens.front();
+      const bool begins =
+          !tokens.empty() && context.tokenizer().bos() == tokens.front();
       request->echoes.push_back(context.tokenizer().Decode(
           std::span(tokens).subspan(begins ? 1 : 0)));
     }
@@ -237,8 +237,8 @@ CompletionRequest ParseCompletionRequest(CompletionKind kind,
   ParseSampling(fields, &request.sampler);
   request.stops = ParseStops(fields);
   ParseStream(fields, &request);
-  request.choices = static_cast<std::size_t>(
-      fields.Integer("n", 1, kMaxChoices).value_or(1));
+  request.choices =
+      static_cast<std::size_t>(fields.Integer("n", 1, kMaxChoices).value_or(1));
   if (kind == CompletionKind::kChat) {
     ParseChat(fields, context, &request);
   } else {

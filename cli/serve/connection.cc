@@ -217,11 +217,9 @@ void Connection::OnHead(IoError error) {
 }
 
 void Connection::ReadBody() {
-  http::async_read(
-      socket_, buffer_, *parser_,
-      Guarded([](Connection& self, IoError error, std::size_t /*count*/) {
-        self.OnBody(error);
-      }));
+  http::async_read(socket_, buffer_, *parser_,
+                   Guarded([](Connection& self, IoError error,
+                              std::size_t /*count*/) { self.OnBody(error); }));
 }
 
 void Connection::OnBody(IoError error) {
@@ -399,7 +397,8 @@ void Connection::SetDeadline(std::chrono::milliseconds time) {
   deadline_.expires_after(time);
   deadline_.async_wait(Guarded([](Connection& self, IoError error) {
     // A wait that was over before it could be cancelled is none.
-    if (error || self.deadline_.expiry() > asio::steady_timer::clock_type::now())
+    if (error ||
+        self.deadline_.expiry() > asio::steady_timer::clock_type::now())
       return;
     self.OnDeadline();
   }));

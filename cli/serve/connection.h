@@ -46,8 +46,8 @@ struct ConnectionLimits {
   std::chrono::milliseconds idle{60'000};     // between requests
   std::chrono::milliseconds request{30'000};  // first byte to last
   std::chrono::milliseconds write{30'000};    // without a byte taken
-  std::chrono::milliseconds linger{2'000};  // for the client to read the end
-  std::chrono::milliseconds ping{15'000};   // between signs of a silent stream
+  std::chrono::milliseconds linger{2'000};    // for the client to read the end
+  std::chrono::milliseconds ping{15'000};  // between signs of a silent stream
 };
 
 class Connection final : public Responder,

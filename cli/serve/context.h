@@ -31,9 +31,10 @@ struct Context {
   std::string no_chat_template;
   std::vector<std::string> model_names;  // the first is the one that is told
   SamplerOptions sampling;               // where a request says nothing
-  std::size_t max_inputs = 0;  // texts of one request: what slots and queue hold
-  std::int64_t started = 0;              // Unix time
-  std::string fingerprint;               // of the model
+  std::size_t max_inputs =
+      0;                     // texts of one request: what slots and queue hold
+  std::int64_t started = 0;  // Unix time
+  std::string fingerprint;   // of the model
   Scheduler* scheduler = nullptr;
   EmbeddingWorker* embeddings = nullptr;
   const JsonConstraints* json = nullptr;

@@ -96,10 +96,10 @@ class Embeddings final : public Exchange,
     job_->on_end = [self = shared_from_this()](
                        std::vector<std::vector<float>> vectors,
                        std::optional<Error> error) {
-      self->strand_->Post([self, vectors = std::move(vectors),
-                           error = std::move(error)] {
-        self->Tell(vectors, error);
-      });
+      self->strand_->Post(
+          [self, vectors = std::move(vectors), error = std::move(error)] {
+            self->Tell(vectors, error);
+          });
     };
     context_.embeddings->Submit(job_);
   }
@@ -123,8 +123,8 @@ class Embeddings final : public Exchange,
     for (std::size_t i = 0; i < vectors.size(); ++i) {
       data.push_back({{"object", "embedding"},
                       {"index", i},
-                      {"embedding", base64_ ? Json(Base64(vectors[i]))
-                                            : Json(vectors[i])}});
+                      {"embedding",
+                       base64_ ? Json(Base64(vectors[i])) : Json(vectors[i])}});
     }
     responder->record().prompt_tokens = tokens_;
     Reply reply;
@@ -149,8 +149,8 @@ class Embeddings final : public Exchange,
 std::shared_ptr<Exchange> AnswerEmbeddings(
     const std::string& body, const Context& context,
     const std::shared_ptr<Responder>& responder) {
-  auto exchange = std::make_shared<Embeddings>(Parse(body, context), context,
-                                               responder);
+  auto exchange =
+      std::make_shared<Embeddings>(Parse(body, context), context, responder);
   exchange->Start();
   return exchange;
 }

@@ -19,10 +19,10 @@ namespace tern::cli::serve {
 // A request before its body: all that is looked at of its header.
 struct RequestHead {
   std::string method;
-  std::string path;     // of the target, without what follows a '?'
-  int hosts = 0;        // how many Host fields there are
-  bool is_1_1 = true;   // HTTP/1.1, else 1.0
-  bool has_body = false;  // a Content-Length or chunks
+  std::string path;             // of the target, without what follows a '?'
+  int hosts = 0;                // how many Host fields there are
+  bool is_1_1 = true;           // HTTP/1.1, else 1.0
+  bool has_body = false;        // a Content-Length or chunks
   bool unknown_coding = false;  // a Transfer-Encoding that is not chunked
   std::string expect;
   std::string authorization;

@@ -16,9 +16,9 @@ namespace {
 std::string HttpDate() {
   constexpr std::array<const char*, 7> kDays = {"Sun", "Mon", "Tue", "Wed",
                                                 "Thu", "Fri", "Sat"};
-  constexpr std::array<const char*, 12> kMonths = {
-      "Jan", "Feb", "Mar", "Apr", "May", "Jun",
-      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  constexpr std::array<const char*, 12> kMonths = {"Jan", "Feb", "Mar", "Apr",
+                                                   "May", "Jun", "Jul", "Aug",
+                                                   "Sep", "Oct", "Nov", "Dec"};
   const std::time_t now = std::time(nullptr);
   std::tm utc = {};
   gmtime_r(&now, &utc);

@@ -65,8 +65,9 @@ std::string ParseContent(const Json& content, const std::string& name) {
     }
     RequestFields part(content[i], place + ".");
     if (part.String("type") != "text") {
-      throw BadParameter(place + ".type", "is not text, which is all that this "
-                                          "model reads",
+      throw BadParameter(place + ".type",
+                         "is not text, which is all that this "
+                         "model reads",
                          "unsupported_parameter");
     }
     text += part.String("text").value_or("");
@@ -91,9 +92,8 @@ ChatMessage ParseMessage(const Json& message, const std::string& name) {
                        "missing_required_parameter");
   }
   std::string text = ParseContent(*content, name + ".content");
-  fields.Refuse(
-      {"name", "tool_calls", "function_call", "tool_call_id", "audio",
-       "refusal"});
+  fields.Refuse({"name", "tool_calls", "function_call", "tool_call_id", "audio",
+                 "refusal"});
   // What our own answers carry, and clients send back.
   fields.Accept({"annotations"});
   fields.RefuseUnknown();
@@ -117,13 +117,12 @@ void CheckModel(RequestFields& fields, const Context& context) {
 std::vector<std::vector<Token>> ParseInputs(const Json& value,
                                             const std::string& name,
                                             const Context& context) {
-  const bool is_list =
-      value.is_array() && !value.empty() &&
-      (value[0].is_string() || value[0].is_array());
+  const bool is_list = value.is_array() && !value.empty() &&
+                       (value[0].is_string() || value[0].is_array());
   if (!is_list) return {ParseInput(value, name, context)};
   if (value.size() > kMaxInputs) {
-    throw BadParameter(name, "has more than " + std::to_string(kMaxInputs) +
-                                 " texts");
+    throw BadParameter(
+        name, "has more than " + std::to_string(kMaxInputs) + " texts");
   }
   std::vector<std::vector<Token>> inputs;
   for (const Json& item : value) {
@@ -150,8 +149,8 @@ std::vector<Token> ParseMessages(const Json& messages, const Context& context,
         ParseMessage(messages[i], "messages[" + std::to_string(i) + "]"));
   }
   try {
-    const RenderedChat text = context.chat_template->Render(
-        parsed, {.enable_thinking = thinking});
+    const RenderedChat text =
+        context.chat_template->Render(parsed, {.enable_thinking = thinking});
     return EncodeChat(text, context.tokenizer());
   } catch (const Error& error) {
     throw ToApiError(error, "messages");

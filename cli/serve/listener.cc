@@ -96,7 +96,8 @@ Listener::Listener(asio::io_context& io, const ListenOptions& options,
   // A restart must not wait for the connections of the one before.
   if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor_.bind(wanted, error);
-  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (!error)
+    acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (!error) endpoint_ = acceptor_.local_endpoint(error);
   if (error) {
     Fail(Place(options), "cannot be listened on: " + error.message());
@@ -157,8 +158,8 @@ void Listener::OnAccepted(IoError error, Socket socket) {
   const auto forget = [all = connections_, place] { all->Remove(place); };
   std::shared_ptr<Connection> connection;
   try {
-    connection = std::make_shared<Connection>(
-        std::move(socket), service_, options_.limits, surplus, forget);
+    connection = std::make_shared<Connection>(std::move(socket), service_,
+                                              options_.limits, surplus, forget);
   } catch (...) {
     forget();
     throw;

@@ -59,8 +59,8 @@ void WriteLine(std::string_view line, const bool* ends, std::mutex& mutex,
       continue;
     }
     // A pipe that polls as ready takes PIPE_BUF (4096) bytes without waiting.
-    const ssize_t count =
-        write(STDERR_FILENO, line.data(), std::min<std::size_t>(line.size(), 4096));
+    const ssize_t count = write(STDERR_FILENO, line.data(),
+                                std::min<std::size_t>(line.size(), 4096));
     if (count < 0) return;  // there is nowhere left to tell it
     line.remove_prefix(static_cast<std::size_t>(count));
   }

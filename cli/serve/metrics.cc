@@ -41,8 +41,8 @@ void PutScheduler(std::ostream& out, const SchedulerStatistics& now) {
       "Tokens that were generated.", now.generated_tokens);
   Put(out, "tern_cache_bytes", "gauge", "Bytes of keys and values.",
       now.cache_bytes);
-  Put(out, "tern_cache_bytes_limit", "gauge",
-      "Most bytes of keys and values.", now.cache_bytes_limit);
+  Put(out, "tern_cache_bytes_limit", "gauge", "Most bytes of keys and values.",
+      now.cache_bytes_limit);
 }
 
 }  // namespace

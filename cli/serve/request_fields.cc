@@ -54,11 +54,11 @@ std::string InWords(double value) {
 Json ParseObject(const std::string& body) {
   Json json;
   try {
-    json = Json::parse(body, [bounds = Bounds()](
-                                 int depth, Json::parse_event_t event,
-                                 const Json& parsed) mutable {
-      return bounds(depth, event, parsed);
-    });
+    json = Json::parse(body,
+                       [bounds = Bounds()](int depth, Json::parse_event_t event,
+                                           const Json& parsed) mutable {
+                         return bounds(depth, event, parsed);
+                       });
   } catch (const Json::exception& error) {
     throw BadJson(std::string("is not JSON: ") + error.what());
   }
@@ -111,8 +111,8 @@ std::optional<double> RequestFields::Number(const std::string& name, double min,
   }
   const auto number = value->get<double>();
   if (!(number >= min && number <= max)) {
-    throw BadParameter(Name(name), "is not from " + InWords(min) + " to " +
-                                       InWords(max));
+    throw BadParameter(Name(name),
+                       "is not from " + InWords(min) + " to " + InWords(max));
   }
   return number;
 }
@@ -150,8 +150,7 @@ void RequestFields::Refuse(std::initializer_list<const char*> names,
         std::any_of(harmless.begin(), harmless.end(),
                     [&](const char* text) { return *value == text; });
     if (is_none || is_harmless) continue;
-    throw BadParameter(Name(name),
-                       "asks for what tern cannot do; leave it out",
+    throw BadParameter(Name(name), "asks for what tern cannot do; leave it out",
                        "unsupported_parameter");
   }
 }

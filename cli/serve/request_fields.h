@@ -32,8 +32,8 @@ class RequestFields {
   // nullptr: absent.
   const Json* Find(const std::string& name);
   std::optional<bool> Bool(const std::string& name);
-  std::optional<std::int64_t> Integer(const std::string& name,
-                                      std::int64_t min, std::int64_t max);
+  std::optional<std::int64_t> Integer(const std::string& name, std::int64_t min,
+                                      std::int64_t max);
   std::optional<double> Number(const std::string& name, double min, double max);
   std::optional<std::string> String(const std::string& name);
   // A member that is an object; nullptr: absent.

@@ -32,9 +32,8 @@ po::typed_value<std::string>* Seconds(std::chrono::milliseconds* out,
                                       const char* option) {
   return po::value<std::string>()->value_name("S")->notifier(
       [out, option](const std::string& text) {
-        *out = std::chrono::seconds(
-            ParseNumber(text, option, 1, kMaxSeconds,
-                        "a whole number from 1 to 86400"));
+        *out = std::chrono::seconds(ParseNumber(
+            text, option, 1, kMaxSeconds, "a whole number from 1 to 86400"));
       });
 }
 
@@ -47,7 +46,7 @@ LogFormat ParseLogFormat(const std::string& text) {
 Pooling ParsePooling(const std::string& text) {
   if (text == "mean") return Pooling::kMean;
   if (text == "last") return Pooling::kLast;
-  throw UsageError("--pooling: '" + text + "' is neither mean nor last");
+  throw UsageError("--pooling: '" + text + "' is neither last nor mean");
 }
 
 void AddListenOptions(po::options_description& options, ListenOptions* out) {
@@ -102,7 +101,7 @@ void AddSchedulerOptions(po::options_description& options, ServeOptions* out) {
           [out](const std::string& text) {
             out->pooling = ParsePooling(text);
           }),
-      "embeddings: mean of all tokens, or the last one (default mean)");
+      "embeddings: of the last token, or the mean of all (default last)");
 }
 
 void AddAccessOptions(po::options_description& options, ServeOptions* out,
@@ -110,9 +109,9 @@ void AddAccessOptions(po::options_description& options, ServeOptions* out,
   options.add_options()(
       "api-key", Several(&out->keys, "--api-key", "KEY"),
       "a key that requests must have; may be given several times. Other users "
-      "of the machine can see it")(
-      "api-key-file", Name(key_file, "--api-key-file", "FILE"),
-      "a file with a key in each line")(
+      "of the machine can see it")("api-key-file",
+                                   Name(key_file, "--api-key-file", "FILE"),
+                                   "a file with a key in each line")(
       "cors-origin", Several(&out->origins, "--cors-origin", "ORIGIN"),
       "web pages of ORIGIN (https://example.org, or * for all) may ask; may be "
       "given several times");

@@ -23,11 +23,9 @@ struct ServeOptions {
   std::string chat_template_file;
   ComputeOptions compute;
   // OpenAI's defaults: what the model itself would say.
-  SamplerOptions sampling{.temperature = 1,
-                          .top_k = 0,
-                          .top_p = 1,
-                          .repeat_last_n = -1};
-  Pooling pooling = Pooling::kMean;
+  SamplerOptions sampling{
+      .temperature = 1, .top_k = 0, .top_p = 1, .repeat_last_n = -1};
+  Pooling pooling = Pooling::kLast;
   std::size_t slots = 8;
   std::size_t max_waiting = 64;
   std::uint64_t cache_mib = 0;  // 0: as the scheduler likes

@@ -53,9 +53,10 @@ void AllowConnections(std::size_t count) {
 
 std::string Fingerprint(const Model& model) {
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "tern_%016llx",
-                static_cast<unsigned long long>(  // NOLINT(google-runtime-int): %llx
-                    model.fingerprint()));
+  std::snprintf(
+      text.data(), text.size(), "tern_%016llx",
+      static_cast<unsigned long long>(  // NOLINT(google-runtime-int): %llx
+          model.fingerprint()));
   return text.data();
 }
 
@@ -63,9 +64,8 @@ std::string DefaultName(const std::filesystem::path& path) {
   std::error_code ignored;
   const auto whole = std::filesystem::weakly_canonical(path, ignored);
   const auto& best = ignored || whole.empty() ? path : whole;
-  return std::filesystem::is_directory(best, ignored)
-             ? best.filename().string()
-             : best.stem().string();
+  return std::filesystem::is_directory(best, ignored) ? best.filename().string()
+                                                      : best.stem().string();
 }
 
 void FindTemplate(const std::filesystem::path& path,
@@ -96,8 +96,7 @@ SchedulerOptions ForScheduler(const ServeOptions& options) {
 class Server {
  public:
   Server(const std::filesystem::path& path,
-         const std::shared_ptr<const Model>& model,
-         const ServeOptions& options)
+         const std::shared_ptr<const Model>& model, const ServeOptions& options)
       : options_(options),
         log_(options.log_format),
         json_(model->tokenizer()),
@@ -147,8 +146,9 @@ class Server {
   void Announce() {
     const std::string url = listener_->url();
     if (listener_->is_open_to_others() && options_.keys.empty()) {
-      Note("tern: --host: others than this machine may ask without a key; give "
-           "--api-key-file");
+      Note(
+          "tern: --host: others than this machine may ask without a key; give "
+          "--api-key-file");
     }
     log_.Write("info", "listening",
                {{"url", url},

@@ -37,7 +37,9 @@ std::string HttpResponse::field(const std::string& name) const {
   return found == fields.end() ? "" : found->second;
 }
 
-nlohmann::json HttpResponse::json() const { return nlohmann::json::parse(body); }
+nlohmann::json HttpResponse::json() const {
+  return nlohmann::json::parse(body);
+}
 
 std::vector<std::string> HttpResponse::events() const {
   std::vector<std::string> all;
@@ -45,7 +47,8 @@ std::vector<std::string> HttpResponse::events() const {
   constexpr std::string_view kStart = "data: ";
   while (!rest.empty()) {
     const std::size_t end = rest.find("\n\n");
-    if (end == std::string_view::npos) throw std::runtime_error("half an event");
+    if (end == std::string_view::npos)
+      throw std::runtime_error("half an event");
     if (rest.starts_with(kStart)) {
       all.emplace_back(rest.substr(kStart.size(), end - kStart.size()));
     }
@@ -147,7 +150,8 @@ HttpResponse HttpClient::Read(bool is_head) {
 
 void HttpClient::ReadUntil(std::string_view text) {
   while (held_.find(text) == std::string::npos) {
-    if (!Receive(kPatience)) throw std::runtime_error("closed before: " + held_);
+    if (!Receive(kPatience))
+      throw std::runtime_error("closed before: " + held_);
   }
 }
 
@@ -174,8 +178,8 @@ std::string PostBytes(const std::string& path, const std::string& body,
                       const HttpFields& fields) {
   return "POST " + path +
          " HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n" +
-         FieldLines(fields) +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+         FieldLines(fields) + "Content-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
 }
 
 HttpResponse Get(int port, const std::string& path, const HttpFields& fields) {

@@ -61,8 +61,8 @@ std::string PostBytes(const std::string& path, const std::string& body,
                       const HttpFields& fields = {});
 HttpResponse Get(int port, const std::string& path,
                  const HttpFields& fields = {});
-HttpResponse Post(int port, const std::string& path,
-                  const nlohmann::json& body, const HttpFields& fields = {});
+HttpResponse Post(int port, const std::string& path, const nlohmann::json& body,
+                  const HttpFields& fields = {});
 
 }  // namespace tern::testing
 

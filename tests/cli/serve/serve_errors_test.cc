@@ -1,10 +1,10 @@
 // What a client does wrong is told to it, in OpenAI's form, with the parameter.
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "tests/cli/serve/http_client.h"
 #include "tests/cli/serve/server_process.h"
@@ -21,9 +21,9 @@ constexpr const char* kText = "/v1/completions";
 class ServeErrorsTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    server_ = std::make_unique<ServerProcess>(std::vector<std::string>{
-        "--slots", "2", "--ctx", "256", "--max-body", "20000", "--max-header",
-        "2000"});
+    server_ = std::make_unique<ServerProcess>(
+        std::vector<std::string>{"--slots", "2", "--ctx", "256", "--max-body",
+                                 "20000", "--max-header", "2000"});
   }
   static void TearDownTestSuite() { server_.reset(); }
   static int port() { return server_->port(); }
@@ -39,8 +39,8 @@ void ExpectError(const HttpResponse& response, int status,
   EXPECT_EQ(response.field("content-type"), "application/json") << what;
   const Json error = response.json()["error"];
   EXPECT_TRUE(error["message"].is_string()) << what;
-  EXPECT_EQ(error["type"], status >= 500 ? "server_error"
-                                         : "invalid_request_error")
+  EXPECT_EQ(error["type"],
+            status >= 500 ? "server_error" : "invalid_request_error")
       << what;
   EXPECT_TRUE(error.contains("code")) << what;
   if (param.empty()) {
@@ -264,12 +264,12 @@ std::vector<BadBytes> BadRequests() {
       {"no object", PostBytes("/tokenize", "[1]"), 400},
       {"empty body", PostBytes("/tokenize", ""), 400},
       {"no UTF-8", PostBytes("/tokenize", "{\"content\":\"\xff\"}"), 400},
-      {"half a character",
-       PostBytes("/tokenize", R"({"content":"\ud800"})"), 400},
+      {"half a character", PostBytes("/tokenize", R"({"content":"\ud800"})"),
+       400},
       {"deep", PostBytes("/tokenize", Deep(2000)), 400},
       {"wide", PostBytes("/tokenize", ManyMembers()), 400},
-      {"twice",
-       PostBytes("/tokenize", R"({"content":"a","content":"b"})"), 400},
+      {"twice", PostBytes("/tokenize", R"({"content":"a","content":"b"})"),
+       400},
       {"huge number", PostBytes("/tokenize", R"({"content":1e999})"), 400},
   };
 }
@@ -327,7 +327,8 @@ TEST(ServeAccessTest, OnlyNamedOriginsMayRead) {
   const auto ask = [&](const char* origin) {
     HttpClient client(server.port());
     client.Send(std::string("OPTIONS /v1/chat/completions HTTP/1.1\r\nHost: t"
-                            "\r\nOrigin: ") + origin +
+                            "\r\nOrigin: ") +
+                origin +
                 "\r\nAccess-Control-Request-Method: POST\r\n"
                 "Access-Control-Request-Headers: authorization, "
                 "content-type\r\n\r\n");
@@ -351,7 +352,7 @@ TEST(ServeAccessTest, OnlyNamedOriginsMayRead) {
 
 TEST(ServeAccessTest, WrongUsageIsToldBeforeTheModelIsLoaded) {
   const std::vector<std::pair<std::string, std::string>> wrong = {
-      {"--port", "65536"},    {"--slots", "0"},      {"--max-waiting", "-1"},
+      {"--port", "65536"},     {"--slots", "0"},     {"--max-waiting", "-1"},
       {"--log-format", "xml"}, {"--pooling", "max"}, {"--api-key", ""},
       {"--idle-timeout", "0"}, {"--max-body", "10"}};
   for (const auto& [option, value] : wrong) {

@@ -52,8 +52,9 @@ TEST(AccessTest, OneOfSeveralKeysIsEnoughAndAPartOfOneIsNot) {
   const Access access({"abc", "defg"}, {});
   EXPECT_TRUE(access.MayAsk("Bearer abc"));
   EXPECT_TRUE(access.MayAsk("bearer defg"));
-  for (const char* wrong : {"", "Bearer", "Bearer ", "Bearer ab", "Bearer abcabc",
-                            "Bearer abcd", "abc", "Basic abc"}) {
+  for (const char* wrong :
+       {"", "Bearer", "Bearer ", "Bearer ab", "Bearer abcabc", "Bearer abcd",
+        "abc", "Basic abc"}) {
     EXPECT_FALSE(access.MayAsk(wrong)) << wrong;
   }
   EXPECT_TRUE(Access({}, {}).MayAsk(""));
@@ -78,9 +79,9 @@ TEST(HistogramTest, BucketsAreCumulative) {
   histogram.Add(1000);
   const std::string text = histogram.Text("x", "a=\"b\",");
   for (const char* line :
-       {"x_bucket{a=\"b\",le=\"0.001\"} 0\n", "x_bucket{a=\"b\",le=\"0.005\"} 1\n",
-        "x_bucket{a=\"b\",le=\"10\"} 2\n", "x_bucket{a=\"b\",le=\"+Inf\"} 3\n",
-        "x_count{a=\"b\"} 3\n"}) {
+       {"x_bucket{a=\"b\",le=\"0.001\"} 0\n",
+        "x_bucket{a=\"b\",le=\"0.005\"} 1\n", "x_bucket{a=\"b\",le=\"10\"} 2\n",
+        "x_bucket{a=\"b\",le=\"+Inf\"} 3\n", "x_count{a=\"b\"} 3\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
   }
 }

@@ -2,13 +2,13 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "tests/cli/serve/http_client.h"
 #include "tests/cli/serve/server_process.h"
@@ -26,9 +26,8 @@ constexpr const char* kText = "/v1/completions";
 class ServeTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    server_ = std::make_unique<ServerProcess>(
-        std::vector<std::string>{"--slots", "4", "--model-name", "books",
-                                 "--model-name", "gpt-4o"});
+    server_ = std::make_unique<ServerProcess>(std::vector<std::string>{
+        "--slots", "4", "--model-name", "books", "--model-name", "gpt-4o"});
   }
   static void TearDownTestSuite() { server_.reset(); }
 
@@ -90,12 +89,9 @@ TEST_F(ServeTest, SampledTextIsThatOfTheRunCommandWithTheSameSeed) {
   const Json expected =
       RunCommand({"-p", "Once upon a time", "-n", "40", "--seed", "7", "--temp",
                   "0.8", "--top-k", "40", "--top-p", "0.95"});
-  Json body = {{"prompt", "Once upon a time"},
-               {"max_tokens", 40},
-               {"seed", 7},
-               {"temperature", 0.8},
-               {"top_k", 40},
-               {"top_p", 0.95}};
+  Json body = {
+      {"prompt", "Once upon a time"}, {"max_tokens", 40}, {"seed", 7},
+      {"temperature", 0.8},           {"top_k", 40},      {"top_p", 0.95}};
   const Json answer = Answer(kText, body);
   EXPECT_EQ(answer["choices"][0]["text"], expected["text"]);
   EXPECT_EQ(answer["usage"]["prompt_tokens"], expected["prompt_tokens"]);
@@ -108,9 +104,10 @@ TEST_F(ServeTest, SampledTextIsThatOfTheRunCommandWithTheSameSeed) {
 TEST_F(ServeTest, GreedyTextIsThatOfTheRunCommand) {
   const Json expected = RunCommand(
       {"-p", "The king said to his daughter", "-n", "24", "--temp", "0"});
-  const Json answer = Answer(kText, {{"prompt", "The king said to his daughter"},
-                                     {"max_tokens", 24},
-                                     {"temperature", 0}});
+  const Json answer =
+      Answer(kText, {{"prompt", "The king said to his daughter"},
+                     {"max_tokens", 24},
+                     {"temperature", 0}});
   EXPECT_EQ(answer["choices"][0]["text"], expected["text"]);
 }
 
@@ -180,14 +177,14 @@ TEST_F(ServeTest, SeveralChoicesDifferAndTheFirstIsTheOnlyOnesText) {
 }
 
 TEST_F(ServeTest, SeveralPromptsEachHaveTheirTextWithEcho) {
-  const Json answer = Answer(kText, {{"prompt", {"One day", "At night"}},
-                                     {"max_tokens", 4},
-                                     {"echo", true}});
+  const Json answer = Answer(
+      kText,
+      {{"prompt", {"One day", "At night"}}, {"max_tokens", 4}, {"echo", true}});
   ASSERT_EQ(answer["choices"].size(), 2U);
-  EXPECT_TRUE(answer["choices"][0]["text"].get<std::string>().starts_with(
-      "One day"));
-  EXPECT_TRUE(answer["choices"][1]["text"].get<std::string>().starts_with(
-      "At night"));
+  EXPECT_TRUE(
+      answer["choices"][0]["text"].get<std::string>().starts_with("One day"));
+  EXPECT_TRUE(
+      answer["choices"][1]["text"].get<std::string>().starts_with("At night"));
 }
 
 TEST_F(ServeTest, StopStringEndsTheTextAndIsNotTold) {
@@ -242,14 +239,15 @@ TEST_F(ServeTest, LogprobsOfATextAreInTheOlderForm) {
 }
 
 TEST_F(ServeTest, JsonModeAndSchemasGiveWhatTheyPromise) {
-  const Json free = Answer(kChat, {{"messages", Messages("An object.")},
-                                   {"max_tokens", 400},
-                                   {"seed", 5},
-                                   {"response_format", {{"type", "json_object"}}}});
+  const Json free =
+      Answer(kChat, {{"messages", Messages("An object.")},
+                     {"max_tokens", 400},
+                     {"seed", 5},
+                     {"response_format", {{"type", "json_object"}}}});
   if (free["choices"][0]["finish_reason"] == "stop") {
-    EXPECT_TRUE(Json::parse(free["choices"][0]["message"]["content"]
-                                .get<std::string>())
-                    .is_object());
+    EXPECT_TRUE(
+        Json::parse(free["choices"][0]["message"]["content"].get<std::string>())
+            .is_object());
   }
   const Json schema = Json::parse(R"({
     "type": "object", "additionalProperties": false,
@@ -270,8 +268,8 @@ TEST_F(ServeTest, JsonModeAndSchemasGiveWhatTheyPromise) {
 }
 
 TEST_F(ServeTest, EmbeddingsHaveLengthOneInBothEncodings) {
-  const Json answer = Answer("/v1/embeddings",
-                             {{"input", {"A cat sat on a mat.", "Ships sail."}}});
+  const Json answer = Answer(
+      "/v1/embeddings", {{"input", {"A cat sat on a mat.", "Ships sail."}}});
   ASSERT_EQ(answer["data"].size(), 2U);
   const auto vector = answer["data"][0]["embedding"].get<std::vector<float>>();
   EXPECT_EQ(vector.size(), 768U);
@@ -328,8 +326,8 @@ TEST_F(ServeTest, HealthAndMetricsTellNumbers) {
         "\ntern_first_token_seconds_count ", "\ntern_slots_active 0\n",
         "\ntern_requests_waiting 0\n", "\ntern_generated_tokens_total ",
         "\ntern_cache_bytes ", "tern_build_info{version="}) {
-    EXPECT_NE(metrics.body.find(name), std::string::npos)
-        << name << "\n" << metrics.body;
+    EXPECT_NE(metrics.body.find(name), std::string::npos) << name << "\n"
+                                                          << metrics.body;
   }
 }
 
@@ -352,7 +350,8 @@ TEST_F(ServeTest, ConnectionIsKeptAndRequestsMayBeSentAhead) {
   EXPECT_EQ(client.Read().json()["status"], "ok");
   EXPECT_EQ(Chunks(client.Read()).size(), 3U);
   EXPECT_EQ(client.Read(true).status, 200);
-  client.Send("GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+  client.Send(
+      "GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(client.Read().field("connection"), "close");
   EXPECT_TRUE(client.IsClosed(30));
 }
@@ -368,8 +367,10 @@ TEST_F(ServeTest, ChunkedBodyAndHttp10AreUnderstood) {
   EXPECT_EQ(client.Read().status, 200);
   HttpClient old(port());
   const std::string body = R"({"prompt":"A","max_tokens":2,"stream":true})";
-  old.Send("POST /v1/completions HTTP/1.0\r\nContent-Type: application/json\r\n"
-           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  old.Send(
+      "POST /v1/completions HTTP/1.0\r\nContent-Type: application/json\r\n"
+      "Content-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body);
   const HttpResponse stream = old.Read();
   EXPECT_EQ(stream.field("transfer-encoding"), "");
   EXPECT_EQ(Chunks(stream).size(), 3U);

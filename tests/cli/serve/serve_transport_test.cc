@@ -3,13 +3,13 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "tests/cli/serve/http_client.h"
 #include "tests/cli/serve/server_process.h"
@@ -85,8 +85,7 @@ TEST(ServeTransportTest, ClientThatDoesNotReadIsCutOffAndOthersAreNot) {
 }
 
 TEST(ServeTransportTest, SlowRequestsAreEndedWith408) {
-  const ServerProcess server(
-      {"--request-timeout", "1", "--idle-timeout", "1"});
+  const ServerProcess server({"--request-timeout", "1", "--idle-timeout", "1"});
   HttpClient head(server.port());
   head.Send("GET /health HTT");
   HttpClient body(server.port());
@@ -199,9 +198,9 @@ TEST(ServeTransportTest, OpenToOthersWithoutAKeyIsWarnedOf) {
 
 TEST(ServeTransportTest, EachRequestHasALineInTheLog) {
   ServerProcess server({"--log-format", "json"});
-  EXPECT_EQ(Post(server.port(), kText, {{"prompt", "A"}, {"max_tokens", 3}})
-                .status,
-            200);
+  EXPECT_EQ(
+      Post(server.port(), kText, {{"prompt", "A"}, {"max_tokens", 3}}).status,
+      200);
   EXPECT_EQ(Get(server.port(), "/nowhere\"").status, 404);
   server.Signal(SIGTERM);
   EXPECT_EQ(server.Wait(), 0);
