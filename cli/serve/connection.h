@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -146,6 +147,18 @@ class Connection final : public Responder,
   bool chunked_ = false;
   bool complete_ = false;  // nothing comes after `outgoing_`
 };
+
+template <class Function>
+auto Connection::Guarded(Function function) {
+  return [self = shared_from_this(), function](const auto&... arguments) {
+    try {
+      function(*self, arguments...);
+    } catch (const std::exception& error) {
+      self->service_.Failed(error.what());
+      self->Close();
+    }
+  };
+}
 
 }  // namespace tern::cli::serve
 
