@@ -41,7 +41,7 @@ using Socket = asio::basic_stream_socket<asio::ip::tcp, Strand>;
 
 struct ConnectionLimits {
   std::uint32_t header_bytes = 16384;
-  std::uint64_t body_bytes = std::uint64_t{4} << 20U;
+  std::uint64_t body_bytes = std::uint64_t{1} << 20U;
   // Of a streamed answer that the client has not taken yet.
   std::size_t pending_bytes = std::size_t{256} << 10U;
   std::chrono::milliseconds idle{60'000};     // between requests

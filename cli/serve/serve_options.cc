@@ -165,7 +165,6 @@ Words ReadKeys(const std::string& path) {
 }  // namespace
 
 bool ParseServeOptions(const Arguments& arguments, ServeOptions* options) {
-  options->listen.limits.body_bytes = std::uint64_t{1} << 20U;
   std::string key_file;
   CommandLine line(
       {"tern serve [-m PATH] [--host ADDRESS] [--port N] [options]",

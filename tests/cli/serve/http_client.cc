@@ -1,7 +1,6 @@
 #include "tests/cli/serve/http_client.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 #include <cctype>
 #include <netinet/in.h>
