@@ -4,8 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <tern/scheduler.h>
+#include <tern/tokenizer.h>
+
 #include "cli/serve/access.h"
 #include "cli/serve/api_error.h"
+#include "cli/serve/choice.h"
 #include "cli/serve/http_text.h"
 #include "cli/serve/log.h"
 #include "cli/serve/metrics.h"
@@ -14,6 +18,43 @@
 
 namespace tern::cli::serve {
 namespace {
+
+// All that is told of a text whose tokens come one by one.
+Piece TellAll(const std::string& text, const std::vector<std::string>& stops) {
+  static const Tokenizer tokenizer =
+      Tokenizer::Load(TERN_SOURCE_DIR "/models/books-79m.gguf");
+  Choice choice(tokenizer, stops, true);
+  Piece all;
+  for (const Token token : tokenizer.Encode(text, {.add_bos = false})) {
+    if (choice.stopped()) break;
+    GeneratedToken generated;
+    generated.token = token;
+    all.Append(choice.Push(generated));
+    EXPECT_LE(all.details.size(), all.text.size());
+  }
+  all.Append(choice.Flush());
+  return all;
+}
+
+std::string BytesOf(const Piece& piece) {
+  std::string bytes;
+  for (const TokenDetail& detail : piece.details) bytes += detail.chosen.bytes;
+  return bytes;
+}
+
+TEST(ChoiceTest, DetailsAreThoseOfTheTextThatIsTold) {
+  const std::string text = "The sea was calm that day – and so was I.";
+  const Piece whole = TellAll(text, {"never"});
+  EXPECT_EQ(whole.text, text);
+  EXPECT_EQ(BytesOf(whole), text);
+  // Characters, not bytes: the dash has three.
+  EXPECT_EQ(whole.details.back().offset, 40U);
+  const Piece cut = TellAll(text, {"calm that d", "was I"});
+  EXPECT_EQ(cut.text, "The sea was ");
+  // The token that the stop string has cut counts, the others after it do not.
+  EXPECT_TRUE(BytesOf(cut).starts_with(cut.text.substr(0, 11)));
+  EXPECT_LT(BytesOf(cut).size(), 20U);
+}
 
 TEST(RequestFieldsTest, NullIsAbsentAndUnknownNamesAreRefused) {
   const Json object = ParseObject(R"({"a":null,"b":3,"c":[]})");
