@@ -84,8 +84,9 @@ std::vector<std::vector<Token>> EncodeAll(const std::vector<std::string>& texts,
     all.push_back(model.tokenizer().Encode(texts[i]));
     if (all.back().empty()) {
       throw Error(ErrorCode::kInvalidArgument,
-                  place + "is empty, and the model has no token that begins a "
-                          "text; leave it out");
+                  place +
+                      "is empty, and the model has no token that begins a "
+                      "text; leave it out");
     }
     if (all.back().size() > room) {
       throw Error(ErrorCode::kContextFull,
@@ -101,7 +102,8 @@ std::vector<std::vector<Token>> EncodeAll(const std::vector<std::string>& texts,
 std::string NumbersLine(const std::vector<float>& vector) {
   std::string line;
   for (const float value : vector) {
-    // Nine digits give every float back.
+    // Nine decimals: half of a float's last bit at 0.02, which is what the
+    // numbers of a unit vector are like.
     line += (line.empty() ? "" : " ") + Fixed(value, 9);
   }
   return line + "\n";
@@ -114,8 +116,7 @@ int Embed(const Arguments& arguments) {
   if (!ParseOptions(arguments, &options)) return kDone;
   CatchInterrupts();
   if (options.texts.empty()) {
-    options.texts =
-        Lines(ReadInput(options.file.empty() ? "-" : options.file));
+    options.texts = Lines(ReadInput(options.file.empty() ? "-" : options.file));
   }
   if (options.texts.empty()) throw UsageError("no text: give at least one");
   const std::filesystem::path path = ChooseModel(options.model);
@@ -130,12 +131,12 @@ int Embed(const Arguments& arguments) {
     longest = std::max(longest, text.size());
     tokens += text.size();
   }
-  Embedder embedder(model, {.pooling = options.pooling == "mean"
-                                           ? Pooling::kMean
-                                           : Pooling::kLast,
-                            .context_length = longest,
-                            .kv_type = options.compute.kv_type,
-                            .num_threads = options.compute.num_threads});
+  Embedder embedder(
+      model,
+      {.pooling = options.pooling == "mean" ? Pooling::kMean : Pooling::kLast,
+       .context_length = longest,
+       .kv_type = options.compute.kv_type,
+       .num_threads = options.compute.num_threads});
   Json vectors = Json::array();
   std::string lines;
   Progress bar("embedding");
@@ -149,12 +150,12 @@ int Embed(const Arguments& arguments) {
       lines += NumbersLine(vector);
     }
   }
-  WriteResult(options.json ? DumpJson({{"embeddings", vectors},
-                                       {"dimensions",
-                                        model->config().hidden_size},
-                                       {"pooling", options.pooling},
-                                       {"tokens", tokens}})
-                           : lines);
+  WriteResult(options.json
+                  ? DumpJson({{"embeddings", vectors},
+                              {"dimensions", model->config().hidden_size},
+                              {"pooling", options.pooling},
+                              {"tokens", tokens}})
+                  : lines);
   return kDone;
 }
 

@@ -31,8 +31,9 @@ enum NumberState : std::uint32_t {
   kE,
   kESign,
   kExponent,
-  kIntegerBit = 16,  // added: no point and no exponent
 };
+// Added to the state of a number without point and exponent.
+constexpr std::uint32_t kIntegerBit = 16;
 // Digits in a row: so that every number fits a double, and integers 64 bits.
 constexpr std::uint32_t kMostDigits = 18;
 constexpr std::uint32_t kMostExponentDigits = 2;
@@ -47,8 +48,8 @@ bool IsComplete(std::uint32_t number) {
          state == kExponent;
 }
 
-// The state after a character, kUnknownState if it does not belong there; and
-// how many digits stand in a row then.
+// What a number is after one more character, and how many digits stand in a row
+// then.
 struct NumberStep {
   bool is_taken = false;
   std::uint32_t state = 0;
@@ -280,7 +281,7 @@ void Automaton::ReadScalars(const Node& node, const Frame& frame,
   if ((node.types & kNumber) != 0) {
     Read(Push(Kind::kNumber, kStart, 0, frame.below), byte);
   } else if ((node.types & kInteger) != 0) {
-    Read(Push(Kind::kNumber, kStart + kIntegerBit, 0, frame.below), byte);
+    Read(Push(Kind::kNumber, kIntegerBit + kStart, 0, frame.below), byte);
   }
   if (byte == '"' && (node.types & kString) != 0 &&
       node.length.least <= node.length.most) {
@@ -353,7 +354,8 @@ void Automaton::ReadNumber(const Frame& frame, unsigned char byte) {
   const NumberStep step =
       AfterCharacter(frame.x % kIntegerBit, frame.y, is_integer, byte);
   if (step.is_taken) {
-    out_.push_back(Push(frame.kind, step.state + (is_integer ? kIntegerBit : 0),
+    out_.push_back(Push(frame.kind,
+                        step.state + (is_integer ? kIntegerBit : 0U),
                         step.digits, frame.below));
   } else if (json::IsComplete(frame.x)) {
     Read(frame.below, byte);

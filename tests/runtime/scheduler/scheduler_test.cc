@@ -114,18 +114,17 @@ TEST_F(SchedulerTest, EveryFormOfTheHeadGivesTheTextsOfLoneSessions) {
   for (const HeadForm head :
        {HeadForm::kAsStored, HeadForm::kQ8, HeadForm::kScreened}) {
     const auto model = Model::Load(
-        testing::SourceDir() / "models/books-79m.gguf", {.head = head});
+        testing::GoldenDir() / "z1-bitnet-2b4t-packed", {.head = head});
     for (const std::size_t slots : {2U, 4U}) {
       Texts texts;
       Scheduler scheduler(
           model, {.slots = slots, .context_length = 64, .num_threads = 2});
-      const std::vector<std::string> prompts = {
-          "Once upon a time", "The sea", "\"No,\" said the old man,", "It was"};
-      for (std::size_t i = 0; i < prompts.size(); ++i) {
+      for (std::size_t i = 0; i < 5; ++i) {
         Text text;
-        text.prompt = model->tokenizer().Encode(prompts[i]);
+        text.prompt = Prompt(20 * i, 4 + i);
         text.max_tokens = 6 + 2 * i;
         text.sampler.seed = i;
+        text.sampler.temperature = i == 0 ? 0.0F : 0.9F;
         // No log probabilities: a screened head may then be screened.
         GenerateRequest request = texts.Request(texts.Add(text));
         request.top_logprobs = -1;
@@ -234,7 +233,7 @@ TEST_F(SchedulerTest, ASharedBeginningIsCopiedAndStays) {
   std::vector<Token> prompt = Prompt(0, 200);
   for (std::size_t turn = 0; turn < 3; ++turn) {
     std::vector<Token> question = prompt;
-    const std::vector<Token> own = Prompt(220 + 7 * turn, turn == 0 ? 220 : 15);
+    const std::vector<Token> own = Prompt(10 + 17 * turn, turn == 0 ? 220 : 15);
     question.insert(question.end(), own.begin(), own.end());
     const std::size_t i = texts.Add({.prompt = question,
                                      .sampler = {.temperature = 0.9F},
