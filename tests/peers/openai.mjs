@@ -130,7 +130,7 @@ const tests = {
 
   async "a schema is kept to, and parsed by the client"() {
     const answer = await client.chat.completions.parse({
-      ...chat, max_tokens: 200,
+      ...chat, max_tokens: 800,
       response_format: {
         type: "json_schema",
         json_schema: {
