@@ -169,8 +169,9 @@ bool ParseServeOptions(const Arguments& arguments, ServeOptions* options) {
   CommandLine line(
       {"tern serve [-m PATH] [--host ADDRESS] [--port N] [options]",
        "Answers HTTP requests in the manner of OpenAI's API, many at once, and "
-       "has a\npage to chat at /. Prints the address that it listens on, logs "
-       "on stderr. SIGTERM\nor Ctrl-C ends it after the running answers, a "
+       "has a\npage to chat at /. Prints the address that it listens on, and "
+       "logs on stderr.\nSIGTERM or Ctrl-C ends it after the running answers, "
+       "a "
        "second one at once.",
        "  tern serve --port 8080 --slots 16\n"
        "  curl http://127.0.0.1:8080/v1/completions -H 'Content-Type: "
