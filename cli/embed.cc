@@ -35,8 +35,8 @@ bool ParseOptions(const Arguments& arguments, EmbedOptions* options) {
        "Prints a vector of length 1 for each TEXT, or for each line of a file "
        "or of\nstandard input: the hidden state after the final norm, of the "
        "last token or the\nmean over all. The dot product of two is the cosine "
-       "of their angle. A line a text,\nits numbers separated by spaces. Names "
-       "of special tokens are ordinary text.",
+       "of their angle. A line a\ntext, its numbers separated by spaces. Names "
+       "of special tokens are plain text.",
        "  tern embed --pooling mean --json \"The sea\" \"A ship\""});
   AddModelOption(line.options(), &options->model);
   line.options().add_options()("file,f", Name(&options->file, "--file", "FILE"),

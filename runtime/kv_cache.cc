@@ -82,7 +82,7 @@ void KvCache::Release(std::size_t position) {
   const std::uintptr_t end = (at + blocks_.bytes()) / page * page;
   if (begin >= end) return;
   // Only advice: where it is not taken, the memory stays in use.
-  (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  (void)madvise(blocks_.data() + (begin - at), end - begin, MADV_DONTNEED);
 }
 
 void KvCache::CopyFrom(const KvCache& other, std::size_t positions) {

@@ -94,8 +94,9 @@ void AttendInTiles(const AttentionBatch& batch, AttentionScratch& scratch,
     return (run.tokens + most - 1) / most;
   };
   std::size_t items = 0;
-  for (const TokenRun& run : batch.runs)
+  for (const TokenRun& run : batch.runs) {
     items += shape.kv_heads * tiles_of(run);
+  }
   ParallelForEach(team, items, [&](std::size_t item, std::size_t thread) {
     std::size_t first = 0;
     for (const TokenRun& run : batch.runs) {

@@ -60,13 +60,13 @@ void CheckAlone(const Json& json, const std::string& place,
 }
 
 unsigned TypeNamed(const Json& name, const std::string& place) {
-  static const std::map<std::string, unsigned> kTypes = {
+  static const std::map<std::string, unsigned> names = {
       {"null", kNull},       {"boolean", kBoolean}, {"number", kNumber},
       {"integer", kInteger}, {"string", kString},   {"array", kArray},
       {"object", kObject}};
   const auto found =
-      name.is_string() ? kTypes.find(name.get<std::string>()) : kTypes.end();
-  if (found == kTypes.end()) {
+      name.is_string() ? names.find(name.get<std::string>()) : names.end();
+  if (found == names.end()) {
     Fail(ErrorCode::kMalformed, place,
          "'type' is not the name of a type; see json-schema.org");
   }
@@ -241,7 +241,10 @@ void SchemaReader::FillObject(const Json& json, const std::string& place,
     const Json& all = Member(json, "properties", place,
                              json.at("properties").is_object(), "object");
     for (const auto& [name, value] : all.items()) {
-      const std::size_t node = ReadNode(value, place + "/properties/" + name);
+      std::string member = place;
+      member += "/properties/";
+      member += name;
+      const std::size_t node = ReadNode(value, member);
       properties.push_back(
           {Json(name).dump(), node, required.erase(name) != 0});
     }

@@ -16,14 +16,14 @@ constexpr std::size_t kMostScreens = 2;
 
 Batch::Batch(std::shared_ptr<const Model> model, std::size_t slots,
              std::size_t max_tokens, int num_threads)
-    : model_(std::move(model)),
+    : team_(num_threads),
+      model_(std::move(model)),
       rows_(TokenRows(*model_)),
       work_(model_->config(), max_tokens, num_threads),
       head_(model_->weights(), slots),
       last_(slots * model_->config().hidden_size),
       logits_(slots * model_->config().vocab_size),
-      allowed_(static_cast<std::size_t>(num_threads)),
-      team_(num_threads) {
+      allowed_(static_cast<std::size_t>(num_threads)) {
   runs_.reserve(slots);
   tokens_.reserve(max_tokens);
   results_.reserve(slots);

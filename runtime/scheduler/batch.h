@@ -69,6 +69,7 @@ class Batch {
   void ComputeLogits();
   void Choose();
 
+  Team team_;
   std::shared_ptr<const Model> model_;
   std::size_t rows_;  // of the head that are tokens
   const std::string target_ = kernels::ActiveTarget();
@@ -78,7 +79,6 @@ class Batch {
   AlignedBuffer<float> logits_;  // [choosing][vocab]
   // Of each thread: what a constraint allows, [vocab].
   std::vector<std::vector<std::uint8_t>> allowed_;
-  Team team_;
   // Of the pass that runs:
   std::vector<TokenRun> runs_;
   std::vector<Token> tokens_;

@@ -62,8 +62,8 @@ Scheduler::Impl::Impl(std::shared_ptr<const Model> model,
                                .context_length = options_.context_length,
                                .kv_type = options_.kv_type,
                                .cache_bytes = options_.cache_bytes}),
-      batch_(model_, options_.slots, MaxTokens(options_),
-             options_.num_threads) {
+      batch_(std::make_unique<Batch>(
+          model_, options_.slots, MaxTokens(options_), options_.num_threads)) {
   entries_.reserve(options_.slots);
   prompts_.reserve(options_.slots);
   statistics_.cache_bytes_limit = options_.cache_bytes;
@@ -279,9 +279,9 @@ void Scheduler::Impl::RunPass() {
   entries_.clear();
   PlanDecoding();
   PlanPrompts();
-  if (entries_.empty() || !batch_.Run(entries_, cut_)) return;
+  if (entries_.empty() || !batch_->Run(entries_, cut_)) return;
   CountPass();
-  for (BatchResult& result : batch_.results()) Deliver(result);
+  for (BatchResult& result : batch_->results()) Deliver(result);
 }
 
 void Scheduler::Impl::PlanDecoding() {
@@ -326,7 +326,7 @@ void Scheduler::Impl::CountPass() {
     const Slot& slot = *entry.slot;
     if (slot.num_run <= slot.sequence->prompt_tokens) read += entry.tokens;
   }
-  for (const BatchResult& result : batch_.results()) {
+  for (const BatchResult& result : batch_->results()) {
     if (result.has_choice && !result.choice.error) ++chosen;
   }
   const std::lock_guard lock(mutex_);

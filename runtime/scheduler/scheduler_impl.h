@@ -67,7 +67,7 @@ class Scheduler::Impl {
   std::shared_ptr<const Model> model_;
   SchedulerOptions options_;  // with nothing left open
   SlotPool pool_;
-  Batch batch_;
+  std::unique_ptr<Batch> batch_;
   std::vector<BatchEntry> entries_;  // of the next pass
   std::vector<BatchEntry> prompts_;  // of it, while they are planned
 
@@ -78,10 +78,10 @@ class Scheduler::Impl {
   std::map<RequestId, std::shared_ptr<Sequence>> requests_;
   std::deque<std::shared_ptr<Sequence>> waiting_;
   RequestId next_id_ = 1;
+  SchedulerStatistics statistics_;
   bool is_ending_ = false;  // a request: its on_end is being called
   bool is_closed_ = false;
   bool is_over_ = false;
-  SchedulerStatistics statistics_;
   std::atomic<bool> cut_ = false;  // the pass that runs is of no use
 
   std::thread thread_;  // last, so that it sees all of the above
