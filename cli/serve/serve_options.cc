@@ -174,9 +174,9 @@ bool ParseServeOptions(const Arguments& arguments, ServeOptions* options) {
        "a "
        "second one at once.",
        "  tern serve --port 8080 --slots 16\n"
-       "  curl http://127.0.0.1:8080/v1/completions -H 'Content-Type: "
-       "application/json' \\\n    -d '{\"prompt\": \"Once upon a time\", "
-       "\"max_tokens\": 50}'"});
+       "  curl http://127.0.0.1:8080/v1/completions \\\n"
+       "    -H 'Content-Type: application/json' \\\n"
+       "    -d '{\"prompt\": \"Once upon a time\", \"max_tokens\": 50}'"});
   AddModelOption(line.options(), &options->model);
   AddNameOptions(line.options(), options);
   AddListenOptions(line.options(), &options->listen);
