@@ -178,10 +178,11 @@ TEST_F(ServeErrorsTest, TooLongPromptIsRefusedAndLongAnswerEnds) {
   const HttpResponse embedding =
       Post(port(), "/v1/embeddings", {{"input", text}});
   ExpectError(embedding, 400, "input", "long");
-  const Json answer =
-      Post(port(), kText,
-           {{"prompt", std::string(text, 0, 1100)}, {"max_tokens", 1000}})
-          .json();
+  const Json answer = Post(port(), kText,
+                           {{"prompt", std::string(text, 0, 1100)},
+                            {"max_tokens", 1000},
+                            {"temperature", 0}})
+                          .json();
   EXPECT_EQ(answer["choices"][0]["finish_reason"], "length");
 }
 
