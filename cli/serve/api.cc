@@ -95,12 +95,11 @@ constexpr std::array kRoutes = {
 };
 
 const Route* Find(std::string_view path) {
+  if (path.starts_with(kModelPrefix)) path = kModelPrefix;
   for (const Route& route : kRoutes) {
     if (route.path == path) return &route;
   }
-  const bool names_model =
-      path.starts_with(kModelPrefix) && path.size() > kModelPrefix.size();
-  return names_model ? Find(kModelPrefix) : nullptr;
+  return nullptr;
 }
 
 std::string MethodsOf(const Route& route) {
