@@ -23,10 +23,10 @@ test:
 	ctest --preset release -j2
 	@scripts/left_out_tests.sh
 
-# Other programs read what tern pack writes (tests/peers/README.md): npm and a
-# network are needed.
+# Other programs read what tern pack writes, and ask tern serve
+# (tests/peers/README.md): npm and a network are needed.
 test-peers:
-	scripts/install_packages.sh build
+	scripts/install_packages.sh build peers
 	$(CONFIGURE)
 	cmake --build $(BUILD) --target tern_cli
 	tests/peers/run.sh $(BUILD)/tern

@@ -59,11 +59,12 @@ void CountList(const Model& model, const std::vector<Token>& ids, Team& team,
   const ModelConfig& config = model.config();
   KvCache cache(config, ids.size(), KvType::kF32);
   Workspace work(config, ids.size(), team.size());
-  const ForwardPass pass{config, model.weights(), cache, work, team};
+  const TokenRun run{&cache, 0, ids.size()};
+  const ForwardPass pass{config, model.weights(), {&run, 1}, work, team};
   Embed(pass, ids);
-  PreparePositions(pass, ids.size(), 0);
+  PreparePositions(pass);
   for (std::size_t i = 0; i < config.num_layers; ++i) {
-    RunLayer(pass, i, ids.size(), 0);
+    RunLayer(pass, i);
     for (std::size_t t = 0; t < ids.size(); ++t) {
       CountToken({work.hb.data() + t * config.ffn_size, config.ffn_size},
                  &layers->at(i));

@@ -21,6 +21,7 @@ int InspectModel(const Arguments& arguments);
 int PackModel(const Arguments& arguments);
 int VerifyModel(const Arguments& arguments);
 int Bench(const Arguments& arguments);
+int Serve(const Arguments& arguments);
 
 }  // namespace tern::cli
 

@@ -28,6 +28,7 @@ struct Command {
 constexpr std::array kCommands = {
     Command{"run", "complete a prompt, token by token", Run},
     Command{"chat", "talk with a model, in its own chat template", RunChat},
+    Command{"serve", "answer HTTP requests, as OpenAI's API does", Serve},
     Command{"tokenize", "token ids of a text", Tokenize},
     Command{"detokenize", "text of token ids", Detokenize},
     Command{"logits", "write the logits after given tokens to a file", Logits},

@@ -201,38 +201,48 @@ void AddSamplingOptions(po::options_description& options, SamplerOptions* out,
   constexpr float kAboveZero = std::numeric_limits<float>::denorm_min();
   constexpr int kMaxInt = std::numeric_limits<int>::max();
   const std::string any = "a finite number";
-  options.add_options()(
-      "temp",
+  const auto add = [&](const char* name, auto* value, const char* help,
+                       double by_default) {
+    std::ostringstream text;
+    text << help << " (default " << by_default << ")";
+    options.add_options()(name, value, text.str().c_str());
+  };
+  add("temp",
       Number(&out->temperature, "--temp", 0.0F, kMax,
              "a finite number of at least 0"),
-      "temperature; 0: always the likeliest token (default 0.8)")(
-      "top-k",
+      "temperature; 0: always the likeliest token", out->temperature);
+  add("top-k",
       Number(&out->top_k, "--top-k", 0, kMaxInt,
              "a whole number of at least 0"),
-      "draw from this many likeliest tokens; 0: all (default 40)")(
-      "top-p",
+      "draw from this many likeliest tokens; 0: all", out->top_k);
+  add("top-p",
       Number(&out->top_p, "--top-p", kAboveZero, 1.0F,
              "a number above 0 and at most 1"),
-      "draw from the fewest tokens with this much probability; 1: all "
-      "(default 0.95)")(
-      "min-p",
+      "draw from the fewest tokens with this much probability; 1: all",
+      out->top_p);
+  add("min-p",
       Number(&out->min_p, "--min-p", 0.0F, 1.0F, "a number from 0 to 1"),
-      "leave out tokens below this share of the likeliest one (default 0)")(
-      "repeat-penalty",
+      "leave out tokens below this share of the likeliest one", out->min_p);
+  add("repeat-penalty",
       Number(&out->repeat_penalty, "--repeat-penalty", kAboveZero, kMax,
              "a finite number above 0"),
       "divides positive logits of tokens seen before and multiplies negative "
-      "ones; 1: none (default 1)")(
-      "repeat-last-n",
+      "ones; 1: none",
+      out->repeat_penalty);
+  add("repeat-last-n",
       Number(&out->repeat_last_n, "--repeat-last-n", -1, kMaxInt,
              "a whole number of at least -1"),
-      "how many last tokens the penalties look at; -1: all (default 64)")(
-      "presence-penalty",
+      "how many last tokens the penalties look at; -1: all",
+      out->repeat_last_n);
+  add("presence-penalty",
       Number(&out->presence_penalty, "--presence-penalty", -kMax, kMax, any),
-      "subtracted from the logit of a token seen before (default 0)")(
-      "frequency-penalty",
+      "subtracted from the logit of a token seen before",
+      out->presence_penalty);
+  add("frequency-penalty",
       Number(&out->frequency_penalty, "--frequency-penalty", -kMax, kMax, any),
-      "the same, for each time that it was seen (default 0)")(
+      "the same, for each time that it was seen", out->frequency_penalty);
+  if (seed == nullptr) return;
+  options.add_options()(
       "seed",
       Number<std::uint64_t>(seed, "--seed", 0,
                             std::numeric_limits<std::uint64_t>::max(),

@@ -147,7 +147,8 @@ void AddKvOption(po::options_description& options, KvType* out);
 // What --head accepts.  Throws UsageError.
 HeadForm ParseHeadForm(const std::string& text);
 
-// --temp, --top-k, ... and --seed, which stays empty when not given.
+// --temp, --top-k, ... whose defaults are what `out` holds; and --seed, which
+// stays empty when not given (nullptr: there is none).
 void AddSamplingOptions(po::options_description& options, SamplerOptions* out,
                         std::optional<std::uint64_t>* seed);
 

@@ -158,6 +158,16 @@ std::string DumpJson(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::string ReplaceInvalidUtf8(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t size = CharacterSize(text);
+    out += size == 0 ? "\xEF\xBF\xBD" : text.substr(0, size);
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return out;
+}
+
 std::string EscapePiece(std::string_view piece) { return Escape(piece, true); }
 
 std::string EscapeControls(std::string_view line) {

@@ -18,6 +18,9 @@ using Json = nlohmann::ordered_json;
 // a JSON string can hold nothing else.
 std::string DumpJson(const Json& json);
 
+// Each byte that is in no UTF-8 becomes U+FFFD.
+std::string ReplaceInvalidUtf8(std::string_view text);
+
 // On one line: valid UTF-8 stays, but control characters and bytes that are no
 // UTF-8 are written \n, \t, \r, \xHH, and the backslash \\.
 std::string EscapePiece(std::string_view piece);

@@ -10,6 +10,16 @@ install(TARGETS tern_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
 install(FILES models/books-79m.gguf DESTINATION ${CMAKE_INSTALL_DATADIR}/tern
   COMPONENT program)
 
+# OPTIONAL: not there if only the program was built.
+install(FILES ${PROJECT_BINARY_DIR}/tern.1
+  DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program OPTIONAL)
+install(FILES cli/completion.bash
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME tern
+  COMPONENT program)
+install(FILES cli/serve/deploy/tern.service cli/serve/deploy/nginx.conf
+  cli/serve/deploy/README.md
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/tern/deploy COMPONENT program)
+
 install(DIRECTORY runtime/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   COMPONENT development FILES_MATCHING PATTERN "*.h")
 

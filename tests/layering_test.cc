@@ -68,7 +68,8 @@ Include Classify(const std::string& name, bool quoted) {
       {"omp.h", Kind::kOpenMp},     {"nlohmann/", Kind::kJson},
       {"pcre2", Kind::kPcre},       {"gtest/", Kind::kTestTools},
       {"gmock/", Kind::kTestTools}, {"benchmark/", Kind::kTestTools},
-      {"sys/", Kind::kSystem},      {"linux/", Kind::kSystem}};
+      {"sys/", Kind::kSystem},      {"netinet/", Kind::kSystem},
+      {"linux/", Kind::kSystem}};
   for (const auto& [start, kind] : starts) {
     if (StartsWith(name, start)) return {kind, ""};
   }

@@ -23,8 +23,8 @@ using testing::RunProgram;
 using Words = std::vector<std::string>;
 
 const Words kCommands = {"run",    "tokenize",   "detokenize", "embed",
-                         "logits", "perplexity", "inspect",
-                         "pack",   "verify",     "bench"};
+                         "logits", "perplexity", "inspect",    "pack",
+                         "verify", "bench",      "serve"};
 
 ProgramResult Tern(const Words& words, const ProgramRun& run = {}) {
   return RunProgram(TERN_PROGRAM, words, run);

@@ -35,3 +35,7 @@ if [ -n "${TERN_REFERENCE_DIR:-}" ]; then
 fi
 node headers.mjs "$tern" "${models[@]}"
 node logits.mjs "$tern" "${llamas[@]}"
+node openai.mjs "$tern"
+node load.mjs "$tern" 30
+node page.mjs "$tern" "$peers"
+node replicas.mjs "$tern" "$root/cli/serve/deploy/nginx.conf" "$peers"
