@@ -12,8 +12,9 @@ double Finite(float logprob) { return std::max(logprob, kLeastLogprob); }
 
 Json Bytes(const std::string& text) {
   Json bytes = Json::array();
-  for (const char byte : text)
+  for (const char byte : text) {
     bytes.push_back(static_cast<unsigned char>(byte));
+  }
   return bytes;
 }
 

@@ -291,8 +291,9 @@ void Connection::SetDeadline(std::chrono::milliseconds time) {
   deadline_.async_wait(Guarded([](Connection& self, IoError error) {
     // A wait that was over before it could be cancelled is none.
     if (error ||
-        self.deadline_.expiry() > asio::steady_timer::clock_type::now())
+        self.deadline_.expiry() > asio::steady_timer::clock_type::now()) {
       return;
+    }
     self.OnDeadline();
   }));
 }

@@ -96,8 +96,9 @@ Listener::Listener(asio::io_context& io, const ListenOptions& options,
   // A restart must not wait for the connections of the one before.
   if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor_.bind(wanted, error);
-  if (!error)
+  if (!error) {
     acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  }
   if (!error) endpoint_ = acceptor_.local_endpoint(error);
   if (error) {
     Fail(Place(options), "cannot be listened on: " + error.message());
