@@ -1,6 +1,7 @@
 // From the bytes of a linear layer to its codes and scales.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -79,6 +80,9 @@ std::size_t RowsAtOnce(const LinearSource& source) {
   return std::max<std::size_t>(1, kFloats / source.cols / 8) * 8;
 }
 
+// Four weights of 0.
+constexpr std::uint8_t kFourZeros = 0x55;
+
 // `byte` throughout, which stands for the zeros of a hole in the file, such as
 // a download leaves that was cut short.  No trained matrix is like that.
 void RefuseHole(const LinearSource& source, std::span<const std::uint8_t> bytes,
@@ -131,12 +135,32 @@ packing::MaybeFault UnpackBytes(const LinearSource& source,
   }
 }
 
+// Whether the file has one scale for the matrix and it is not 0, so that
+// weights of 0 throughout contradict it.
+bool HasScale(const LinearSource& source,
+              const std::vector<std::uint8_t>& bytes) {
+  switch (source.weight.type) {
+    case StoredType::kU8:
+      return Multiplier(source) != 0;
+    case StoredType::kI2S: {
+      float scale = 0;
+      std::memcpy(&scale, bytes.data() + source.rows * source.cols / 4,
+                  sizeof(scale));
+      return scale != 0;
+    }
+    default:
+      return false;
+  }
+}
+
 packing::MaybeFault Unpack(const LinearSource& source,
                            packing::TernaryMatrix& matrix) {
   const std::vector<std::uint8_t> bytes = source.weight.ReadAll();
   packing::MaybeFault fault = UnpackBytes(source, bytes, matrix);
-  if (!fault) RefuseHole(source, bytes);
-  return fault;
+  if (fault) return fault;
+  RefuseHole(source, bytes);
+  if (HasScale(source, bytes)) RefuseHole(source, matrix.codes, kFourZeros);
+  return {};
 }
 
 // A scale beside codes that have scales of their own (GGUF).
@@ -272,6 +296,10 @@ void CheckTiles(const LinearSource& source, const packing::T2Scales& scales,
     RefuseBytes(source.weight, *fault);
   }
   RefuseHole(source, tiles);
+  if (std::any_of(scales.scales.begin(), scales.scales.end(),
+                  [](float scale) { return scale != 0; })) {
+    RefuseHole(source, tiles, kFourZeros);
+  }
 }
 
 void ReadTiles(const LinearSource& source, const packing::T2Scales& scales,
@@ -311,10 +339,9 @@ packing::TernaryMatrix ReadLinear(const LinearSource& source) {
     RefuseUnpacked(source, *fault);
   }
   if (fault) RefuseBytes(source.weight, *fault);
-  // As codes, or as floats.  A matrix of zeros that is written as codes 1 is no
-  // hole.
+  // As codes, or as floats.  A matrix of zeros that is written as codes 1 under
+  // scale 0 is no hole.
   RefuseHole(source, matrix.codes);
-  constexpr std::uint8_t kFourZeros = 0x55;
   if (source.kind != LinearKind::kTernary) {
     RefuseHole(source, matrix.codes, kFourZeros);
   }

@@ -2,8 +2,10 @@
 #ifndef TERN_TESTS_FAULTS_TINY_RUN_H_
 #define TERN_TESTS_FAULTS_TINY_RUN_H_
 
+#include <array>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <tern/model.h>
@@ -22,16 +24,27 @@ inline std::shared_ptr<const Model> LoadWith(const std::filesystem::path& path,
   return Model::Load(path, options);
 }
 
-// Logits after three tokens and one that is chosen.
-inline std::vector<float> LoadAndRun(const std::filesystem::path& path,
-                                     int num_threads = 1) {
+// Three tokens, one that is chosen, and what `use` does with the logits after
+// it; allocates nothing itself.
+template <class Use>
+void LoadAndUse(const std::filesystem::path& path, int num_threads,
+                const Use& use) {
+  constexpr std::array<Token, 3> kTokens = {1, 2, 3};
   const auto model = LoadWith(path, num_threads);
   Session session(model, {.context_length = 16, .num_threads = num_threads});
-  session.Append(std::vector<Token>{1, 2, 3});
+  session.Append(kTokens);
   Sampler sampler(SamplerOptions{.temperature = 0});
   (void)session.Next(sampler);
-  const auto logits = session.Logits();
-  return {logits.begin(), logits.end()};
+  use(session.Logits());
+}
+
+inline std::vector<float> LoadAndRun(const std::filesystem::path& path,
+                                     int num_threads = 1) {
+  std::vector<float> logits;
+  LoadAndUse(path, num_threads, [&](std::span<const float> all) {
+    logits.assign(all.begin(), all.end());
+  });
+  return logits;
 }
 
 }  // namespace tern::testing

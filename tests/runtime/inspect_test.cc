@@ -292,7 +292,8 @@ TEST(Inspect, OfATypeNumberOfSeveralMeaningsItTellsWhichFits) {
 
 TEST(Inspect, ScalesThatNoTrainedModelHasAreWarnings) {
   const TemporaryDirectory directory;
-  WriteTinyGguf({.scale = 3}, directory / "large.gguf");
+  WriteTinyGguf({.scale = 3, .half_tokenizer = false},
+                directory / "large.gguf");
   ModelReport report = Inspect(directory / "large.gguf");
   EXPECT_EQ(report.problems, std::vector<std::string>{});
   ASSERT_EQ(report.warnings.size(), 1U);

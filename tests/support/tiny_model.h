@@ -33,7 +33,8 @@ struct TinyModel {
   std::size_t vocab = 12;
   std::size_t context = 64;
   bool tied = true;
-  float scale = 0.5F;  // of every ternary matrix
+  float scale = 0.5F;          // of every ternary matrix
+  bool half_tokenizer = true;  // some of its keys, in GGUF files
 
   [[nodiscard]] packing::TernaryMatrix Matrix(std::size_t rows,
                                               std::size_t cols) const {
@@ -109,7 +110,7 @@ inline Bytes Bf16Bytes(std::size_t count) {
 
 inline files::GgufMetadata TinyMetadata(const TinyModel& model) {
   const auto number = [](std::size_t value) { return std::uint64_t{value}; };
-  return {
+  files::GgufMetadata metadata = {
       {"general.architecture", std::string("bitnet-b1.58")},
       {"general.name", std::string("tiny")},
       {"bitnet-b1.58.vocab_size", number(model.vocab)},
@@ -125,11 +126,15 @@ inline files::GgufMetadata TinyMetadata(const TinyModel& model) {
       {"bitnet-b1.58.attention.layer_norm_rms_epsilon",
        static_cast<double>(1e-5F)},
       {"bitnet-b1.58.rope.freq_base", 10000.0},
-      {"tokenizer.ggml.model", std::string("gpt2")},
-      {"tokenizer.ggml.scores", std::vector<double>{0.0, -1.5}},
-      {"tokenizer.ggml.token_type", std::vector<std::int64_t>{1, 3}},
-      {"tokenizer.ggml.bos_token_id", std::uint64_t{1}},
   };
+  if (!model.half_tokenizer) return metadata;
+  metadata.emplace_back("tokenizer.ggml.model", std::string("gpt2"));
+  metadata.emplace_back("tokenizer.ggml.scores",
+                        std::vector<double>{0.0, -1.5});
+  metadata.emplace_back("tokenizer.ggml.token_type",
+                        std::vector<std::int64_t>{1, 3});
+  metadata.emplace_back("tokenizer.ggml.bos_token_id", std::uint64_t{1});
+  return metadata;
 }
 
 // I2_S, or F16 floats of the same weights if `dense`; bf16 embedding.

@@ -41,7 +41,8 @@ struct PackOptions {
   // As in LoadOptions; what ternary layers take is recorded in the file.
   std::optional<InputType> input_type = std::nullopt;
   I2SLayout i2s_layout = I2SLayout::kA;
-  // Refuse a model without ternary layers, on which `type` would have no effect.
+  // Refuse a model without ternary layers, on which `type` would have no
+  // effect.
   bool require_ternary = false;
   // Let scales be rounded to the nearest that the type can hold (f16, for all
   // types but I2_S and Hugging Face's), instead of refusing.

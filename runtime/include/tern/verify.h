@@ -33,9 +33,9 @@ struct VerifyFault {
 };
 
 struct VerifyReport {
-  std::string format;       // "GGUF v3, T2"; empty if it cannot be told
-  std::size_t tensors = 0;  // that the files hold
-  std::uint64_t bytes = 0;  // of these
+  std::string format;              // "GGUF v3, T2"; empty if it cannot be told
+  std::size_t tensors = 0;         // that the files hold
+  std::uint64_t bytes = 0;         // of these
   bool records_checksums = false;  // the file says so (t2)
   // Compared: none where the file records none, or does not hold together.
   std::size_t checksums = 0;

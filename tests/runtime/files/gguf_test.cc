@@ -65,10 +65,14 @@ TEST_F(GgufTest, ReadsArraysOfEveryType) {
   using Unsigned = std::vector<std::uint64_t>;
   using Signed = std::vector<std::int64_t>;
   using Floats = std::vector<double>;
-  EXPECT_EQ(Value<Unsigned>(array(0, 2, "\x01\xff")), (Unsigned{1, 255}));
-  EXPECT_EQ(Value<Signed>(array(1, 2, "\x01\xff")), (Signed{1, -1}));
-  EXPECT_EQ(Value<Unsigned>(array(2, 1, "\x02\x01")), (Unsigned{258}));
-  EXPECT_EQ(Value<Signed>(array(3, 1, "\xfe\xff")), (Signed{-2}));
+  using Bytes8 = std::vector<std::uint8_t>;
+  using Signed8 = std::vector<std::int8_t>;
+  using Unsigned16 = std::vector<std::uint16_t>;
+  using Signed16 = std::vector<std::int16_t>;
+  EXPECT_EQ(Value<Bytes8>(array(0, 2, "\x01\xff")), (Bytes8{1, 255}));
+  EXPECT_EQ(Value<Signed8>(array(1, 2, "\x01\xff")), (Signed8{1, -1}));
+  EXPECT_EQ(Value<Unsigned16>(array(2, 1, "\x02\x01")), (Unsigned16{258}));
+  EXPECT_EQ(Value<Signed16>(array(3, 1, "\xfe\xff")), (Signed16{-2}));
   EXPECT_EQ(Value<Unsigned>(array(4, 1, Bytes(7U))), (Unsigned{7}));
   EXPECT_EQ(Value<Signed>(array(5, 2, Bytes(-7) + Bytes(8))), (Signed{-7, 8}));
   EXPECT_EQ(Value<Floats>(array(6, 1, Bytes(0.25F))), (Floats{0.25}));
