@@ -87,8 +87,8 @@ void AttendInTiles(const AttentionBatch& batch, AttentionScratch& scratch,
                    Team& team) {
   const AttentionShape& shape = scratch.shape;
   // Smaller tiles only where there would be too few for the threads.
-  const std::size_t even =
-      TokensOf(batch.runs) * shape.kv_heads / (4 * team.size());
+  const std::size_t wanted = std::max<std::size_t>(1, 4 * team.size());
+  const std::size_t even = TokensOf(batch.runs) * shape.kv_heads / wanted;
   const std::size_t most = std::clamp<std::size_t>(even, 1, shape.TileTokens());
   const auto tiles_of = [most](const TokenRun& run) {
     return (run.tokens + most - 1) / most;
