@@ -35,8 +35,8 @@ std::uint64_t Padding(std::uint64_t size, std::uint64_t alignment) {
 // Calls use(T()) with the C++ type of a number type of GGUF.
 template <class Use>
 auto WithType(ValueType type, const Use& use) {
-  // NOLINTNEXTLINE(bugprone-branch-clone): their types differ
   switch (type) {
+    // NOLINTNEXTLINE(bugprone-branch-clone): their types differ
     case ValueType::kUint8:
       return use(std::uint8_t());
     case ValueType::kInt8:
