@@ -7,7 +7,7 @@ BEGIN {
     multiply = "^v?(pmadd|pmul|pdp|mul[ps][sdh]|dp(ps|pd|bf16)|gf2p8mul|gf2p8aff)" \
                "|^vfn?m(add|sub)|^vf?c?mulc|^vfc?madd|^tdp|^fi?mul"
   } else {
-    multiply = "^(fn?mul|fn?madd|fn?msub|fmla|fmls|fcmla|bf|fmmla)"
+    multiply = "^(fn?mul|fn?madd|fn?msub|fmla|fmls|fcmla|bf(m|dot|vdot)|fmmla)"
     # These exist for general registers too.
     multiply_vectors = "^(mul|mla|mls|[su]ml[as]l|[su]mull|pmul|[su]dot|usdot|" \
                        "sudot|us?mmla|smmla|sqr?d?mul|sqrdml|sqdml)"

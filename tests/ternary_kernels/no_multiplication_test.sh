@@ -59,10 +59,15 @@ expect_caught arm 'umlal	v0.8h, v1.8b, v2.8b'
 expect_caught arm 'sdot	v0.4s, v1.16b, v2.16b'
 expect_caught arm 'fmla	v0.4s, v1.4s, v2.4s'
 expect_caught arm 'fmul	s0, s1, s2'
+expect_caught arm 'bfdot	v0.4s, v1.8h, v2.8h'
+expect_caught arm 'bfmmla	v0.4s, v1.8h, v2.8h'
+expect_caught arm 'bfmlalb	v0.4s, v1.8h, v2.8h'
 expect_passed x86 'imul   $0x1fc,%ecx,%r15d' ''
 expect_passed x86 'vmulps %ymm0,%ymm1,%ymm2' '::g\('
 expect_passed arm 'mul	x0, x1, x2' ''
 expect_passed arm 'umull	x0, w1, w2' ''
+expect_passed arm 'bfi	x6, x1, #32, #32' ''
+expect_passed arm 'bfxil	x3, x1, #0, #32' ''
 if printf '0 <f::N_T::g(int)>:\n   0:\tnop\n' |
     check x86 '' T witness >/dev/null; then
   echo "no_multiplication_test: passes code without its witness" >&2
