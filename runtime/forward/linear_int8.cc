@@ -63,8 +63,9 @@ void QuantizeInput(const float* x, std::size_t tokens, std::size_t cols,
 
 // The tables of a few tokens, built when a thread first needs them.  Each
 // thread has its own: a line of a table (four columns) that another core had
-// read took 27 ns to write, 8 ns where it stays with the core that uses it, and
-// all but one thread waited (2B4T's shape on two cores: 9 % of a token's time).
+// read took 27 ns to write, 2.3 ns where it stays with the core that uses it,
+// and all but one thread waited (2B4T's shape on two cores: 9 % of a token's
+// time).
 const std::uint8_t* Tables(const TokenRange& tokens, std::size_t cols,
                            std::size_t thread, Int8Scratch& s) {
   std::uint8_t* tables = s.tables.Of(thread);

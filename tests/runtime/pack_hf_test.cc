@@ -63,14 +63,14 @@ void Rewrite(const files::GgufFile& file, const fs::path& path,
   writer.Finish();
 }
 
-// Without what the tokenizer's reader would refuse of TinyMetadata.
-void WriteTinyWithoutTokenizer(const fs::path& path, const TinyModel& model,
+// With other keys beside its own.
+void WriteTinyWithoutTokenizer(const fs::path& path, TinyModel model,
                                const files::GgufMetadata& keys = {},
                                const files::GgufNumberTypes& types = {}) {
   const TemporaryDirectory directory;
+  model.half_tokenizer = false;
   WriteTinyGguf(model, directory / "a.gguf");
-  Rewrite(files::ReadGguf(directory / "a.gguf"), path, "tokenizer.", keys,
-          types);
+  Rewrite(files::ReadGguf(directory / "a.gguf"), path, "nothing", keys, types);
 }
 
 const files::GgufMetadata& Extras() {
