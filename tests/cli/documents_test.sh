@@ -16,6 +16,12 @@ offered() { # WORDS...: what is offered for the last one
   printf '%s\n' "${COMPREPLY[@]}"
 }
 
+# Not through a pipe: grep -q leaves at the first match, and the writer that is
+# then killed would count as a failure.
+is_offered() { # WORDS...
+  grep -qx -- "${*: -1}" <<<"$(offered "$@")"
+}
+
 status=0
 missing() {
   echo "missing: $*" >&2
@@ -26,12 +32,12 @@ commands=$("$program" help |
 [ "$(wc -w <<<"$commands")" -ge 10 ] || missing "commands: $commands"
 for command in $commands; do
   grep -qx ".SH TERN ${command^^}" <<<"$page" || missing "$command in the page"
-  offered "$command" | grep -qx -- "$command" || missing "$command offered"
+  is_offered "$command" || missing "$command offered"
   options=$("$program" "$command" --help | grep -oE '^  (-. \[ )?--[a-z0-9-]+' |
     grep -oE -- '--[a-z0-9-]+')
   for option in $options; do
     grep -qF -- "$option" <<<"$page" || missing "$command $option in the page"
-    offered "$command" "$option" | grep -qx -- "$option" ||
+    is_offered "$command" "$option" ||
       missing "$command $option offered"
   done
 done
