@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <random>
 #include <span>
@@ -242,7 +241,7 @@ BenchResult EmptyResult(const BenchOptions& options, const BenchTest& test,
   return result;
 }
 
-// Rounds of one sample each: every test in every lane, then the memory.
+// Rounds of one sample each: every test in every lane.
 std::vector<BenchResult> TakeTurns(const BenchOptions& options,
                                    const std::vector<Lane>& lanes,
                                    BandwidthProbe& probe) {
@@ -252,7 +251,6 @@ std::vector<BenchResult> TakeTurns(const BenchOptions& options,
       results.push_back(EmptyResult(options, test, lane));
     }
   }
-  std::map<int, std::vector<double>> bandwidth;  // by threads
   Progress bar("measuring");
   const std::size_t steps = options.repetitions * results.size();
   for (std::size_t step = 0; step < steps; ++step) {
@@ -263,13 +261,7 @@ std::vector<BenchResult> TakeTurns(const BenchOptions& options,
     const Sample sample = TakeSample(options, result.test, lane);
     result.samples.push_back(sample.tokens_per_second);
     result.bytes_read_per_token = sample.bytes_per_token;
-    if ((step + 1) % results.size() != 0) continue;
-    for (const int threads : options.threads) {
-      bandwidth[threads].push_back(probe.Measure(threads));
-    }
-  }
-  for (BenchResult& result : results) {
-    result.read_bandwidth_gb_s = Median(bandwidth[result.threads]);
+    result.bandwidths.push_back(probe.Measure(lane.threads));
   }
   return results;
 }
@@ -281,6 +273,12 @@ double Median(std::vector<double> values) {
   const std::size_t half = values.size() / 2;
   return values.size() % 2 == 1 ? values[half]
                                 : (values[half - 1] + values[half]) / 2;
+}
+
+double MedianRatio(const std::vector<double>& a, const std::vector<double>& b) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < a.size(); ++i) ratios.push_back(a[i] / b[i]);
+  return Median(std::move(ratios));
 }
 
 std::vector<BenchResult> Measure(const BenchOptions& options) {

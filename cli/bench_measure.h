@@ -22,7 +22,9 @@ struct BenchResult {
   int threads = 0;
   std::vector<double> samples;      // tokens a second, in order
   double bytes_read_per_token = 0;  // Session::bytes_read
-  double read_bandwidth_gb_s = 0;   // with these threads, in the same run
+  // GB/s at which these threads read memory right after each sample: where
+  // machines are shared, that changes from second to second.
+  std::vector<double> bandwidths;
   std::uint64_t weights_bytes = 0;
   std::uint64_t mapped_bytes = 0;   // of these
   std::uint64_t layers_bytes = 0;   // of these: norms and linear layers
@@ -36,9 +38,14 @@ struct BenchResult {
 };
 
 double Median(std::vector<double> values);
+// The median of a[i] / b[i], which were taken one after the other: what changes
+// for both at once, as a clock does, changes nothing.  As many of both, one at
+// least.
+double MedianRatio(const std::vector<double>& a, const std::vector<double>& b);
 
 // Measures everything that is asked for: each model is loaded or made, compared
-// with plain loops and run once; then the samples of all are taken in turn.
+// with plain loops and run once; then the samples of all are taken in turn, the
+// memory's speed after each.
 // What goes on is told on stderr.  Ordered by test, threads, format, head.
 std::vector<BenchResult> Measure(const BenchOptions& options);
 

@@ -43,7 +43,8 @@ double GigabytesPerSecond(const BenchResult& result) {
 }
 
 double PercentOfBandwidth(const BenchResult& result) {
-  return GigabytesPerSecond(result) / result.read_bandwidth_gb_s * 100;
+  return MedianRatio(result.samples, result.bandwidths) *
+         result.bytes_read_per_token / 1e9 * 100;
 }
 
 // How many times faster and smaller b1.58 is than f16 LLaMA of the same size:
@@ -86,7 +87,7 @@ double Ratio(std::uint64_t a, std::uint64_t b) {
 }
 
 Json Comparison(const BenchResult& ternary, const BenchResult& f16) {
-  Json json = {{"speed", Median(ternary.samples) / Median(f16.samples)},
+  Json json = {{"speed", MedianRatio(ternary.samples, f16.samples)},
                {"weights", Ratio(f16.weights_bytes, ternary.weights_bytes)},
                {"peak_rss", Ratio(f16.peak_rss_bytes, ternary.peak_rss_bytes)},
                {"paper_speed", nullptr},
@@ -124,13 +125,14 @@ std::string Aligned(const std::vector<std::vector<std::string>>& rows,
 }
 
 std::string BandwidthText(const std::vector<BenchResult>& results) {
-  std::map<int, double> by_threads;
+  std::map<int, std::vector<double>> by_threads;
   for (const BenchResult& result : results) {
-    by_threads[result.threads] = result.read_bandwidth_gb_s;
+    std::vector<double>& all = by_threads[result.threads];
+    all.insert(all.end(), result.bandwidths.begin(), result.bandwidths.end());
   }
   std::string text;
-  for (const auto& [threads, speed] : by_threads) {
-    text += (text.empty() ? "" : ", ") + Fixed(speed, 1) + " GB/s (" +
+  for (const auto& [threads, all] : by_threads) {
+    text += (text.empty() ? "" : ", ") + Fixed(Median(all), 1) + " GB/s (" +
             std::to_string(threads) + (threads == 1 ? " thread)" : " threads)");
   }
   return text;
@@ -149,7 +151,8 @@ Json BenchJson(const BenchOptions& options,
                  {"tokens_per_second", Median(result.samples)},
                  {"samples", result.samples},
                  {"bytes_read_per_token", result.bytes_read_per_token},
-                 {"read_bandwidth_gb_s", result.read_bandwidth_gb_s},
+                 {"read_bandwidth_gb_s", Median(result.bandwidths)},
+                 {"bandwidths", result.bandwidths},
                  {"percent_of_bandwidth", PercentOfBandwidth(result)},
                  {"weights_bytes", result.weights_bytes},
                  {"mapped_bytes", result.mapped_bytes},

@@ -60,14 +60,17 @@ TEST(Bench, JsonHasWhatTheContractNamesForEveryTestAndNumberOfThreads) {
     EXPECT_EQ(r["depth"], 3);
     seen.emplace_back(r["test"], r["threads"]);
     std::vector<double> samples = r["samples"];
+    const std::vector<double> bandwidths = r["bandwidths"];
     ASSERT_EQ(samples.size(), 3U);
+    ASSERT_EQ(bandwidths.size(), 3U);
+    const double share = cli::MedianRatio(samples, bandwidths);
     std::sort(samples.begin(), samples.end());
     EXPECT_GT(samples[0], 0);
     EXPECT_EQ(r["tokens_per_second"], samples[1]);
     EXPECT_GT(r["read_bandwidth_gb_s"], 0.1);
-    const double expected = samples[1] *
-                            r["bytes_read_per_token"].get<double>() / 1e7 /
-                            r["read_bandwidth_gb_s"].get<double>();
+    EXPECT_EQ(r["read_bandwidth_gb_s"], cli::Median(bandwidths));
+    const double expected =
+        share * r["bytes_read_per_token"].get<double>() / 1e7;
     EXPECT_NEAR(r["percent_of_bandwidth"], expected, 1e-6 * expected);
     EXPECT_GT(r["weights_bytes"], 20'000'000);
     // 12 layers of 768: q and o, k and v of a third, three of 2048.
@@ -175,13 +178,13 @@ BenchResult Result(const std::string& format, const cli::BenchTest& test,
   result.threads = 2;
   result.samples = {speed * 3, speed, speed / 2};
   result.bytes_read_per_token = 1e9;
-  result.read_bandwidth_gb_s = 20;
+  result.bandwidths = {60, 20, 10};
   result.weights_bytes = format == "f16" ? 6'000'000'000U : 1'000'000'000U;
   result.peak_rss_bytes = format == "f16" ? 7'000'000'000U : 2'000'000'000U;
   return result;
 }
 
-TEST(Bench, ComparisonDividesTheMediansOfTheSameTest) {
+TEST(Bench, ComparisonDividesSamplesOfTheSameTestThatAreNeighbours) {
   BenchOptions options;
   options.compare = true;
   options.repetitions = 3;
@@ -206,6 +209,10 @@ TEST(Bench, ComparisonDividesTheMediansOfTheSameTest) {
   EXPECT_TRUE(Contains(table, "3.50x  3.55x")) << table;
   EXPECT_FALSE(Contains(table, "LLaMA 3B")) << table;
   EXPECT_EQ(cli::Median({4, 1, 3, 2}), 2.5);
+  // The machine was half as fast in the middle: of the medians, 60 and 15, it
+  // would be 4.
+  EXPECT_EQ(cli::MedianRatio({60, 30, 63}, {15, 6, 21}), 4.0);
+  EXPECT_EQ(cli::MedianRatio({100, 50, 60}, {20, 10, 20}), 5.0);
 }
 
 TEST(PeakMemory, CountsWhatCameAndWentAgain) {
