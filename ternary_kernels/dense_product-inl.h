@@ -59,6 +59,7 @@ inline constexpr std::size_t kStreamTokens = kMostTokens;
 class PanelRows {
  public:
   static constexpr std::size_t kVectors = 1;
+  static constexpr bool kPairs = false;
   struct NoScale {};
 
   explicit PanelRows(const float* group) : group_(group) {}
@@ -148,6 +149,25 @@ HWY_INLINE void Tile(const Rows& w, std::size_t begin, std::size_t end,
   };
   constexpr std::size_t kStep = Rows::kVectors * kLanes;
   std::size_t c = begin;
+  // Four tokens' sums and pairs of inputs fit the registers.
+  if constexpr (Rows::kPairs && kT <= 4) {
+    for (; c + 2 * kLanes <= end; c += 2 * kLanes) {
+      w.template Prefetch<2>(c);
+      VF low_in[kT];
+      VF high_in[kT];
+      for (std::size_t t = 0; t < kT; ++t) {
+        low_in[t] = hn::LoadU(d, x + t * x_stride + c);
+        high_in[t] = hn::LoadU(d, x + t * x_stride + c + kLanes);
+      }
+      for (std::size_t r = 0; r < kRows; ++r) {
+        VF low;
+        VF high;
+        w.LoadPair(r, c, &low, &high);
+        multiply(r, low, low_in);
+        multiply(r, high, high_in);
+      }
+    }
+  }
   for (; c + kStep <= end; c += kStep) {
     decltype(w.Scale(0, 0)) scale[kRows];
     for (std::size_t r = 0; r < kRows; ++r) scale[r] = w.Scale(r, c);
