@@ -163,6 +163,8 @@ std::vector<std::vector<std::int64_t>> Problems() {
     for (const std::int64_t tokens : {1, 4, 8, 10, 16, 32, 64, 128, 256, 512}) {
       problems.push_back({6912, 2560, tokens, threads});
     }
+    // Weights that no cache holds: what a pass for 16 texts meets.
+    problems.push_back({55296, 2560, 16, threads});
     for (const std::int64_t tokens : {32, 256}) {
       problems.push_back({2560, 6912, tokens, threads});
       problems.push_back({2560, 2560, tokens, threads});

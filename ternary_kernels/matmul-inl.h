@@ -237,10 +237,13 @@ HWY_INLINE void AddTables(const uint8_t* HWY_RESTRICT codes, size_t tiles,
                           const int16_t* HWY_RESTRICT tables,
                           int16_t* HWY_RESTRICT sums) {
   constexpr size_t kWords = kLanes8 / 8;  // in a vector
+  // Strips: one is summed in about the time that memory takes to answer.  16
+  // tokens, 35 MB of codes, one thread: 1.06 times the rate of one strip ahead.
+  constexpr size_t kAhead = 3;
   HWY_ALIGN uint64_t words[packing::kTileRows];
   for (size_t s = 0; s < strips; ++s, codes += strip_bytes) {
     for (size_t t = 0; t < kPassTiles; ++t) {
-      hwy::Prefetch(codes + strip_bytes + t * packing::kTileBytes);
+      hwy::Prefetch(codes + kAhead * strip_bytes + t * packing::kTileBytes);
     }
     GatherSlots(codes, tiles, words);
     for (size_t v = 0; v < packing::kTileRows; v += 8 * kWords) {

@@ -37,7 +37,10 @@ def _threads(cores):
 
 def _by_size(quick):
     work = "-p 32 -n 4" if quick else "-p 128 -n 32"
-    plan = [_bench(f"compare-{shape}", f"--shape {shape} --compare {work} -r 3")
+    # Samples in turn: of 5 the median is the same in the next run, of 3 it is
+    # not where others share the machine.
+    plan = [_bench(f"compare-{shape}", f"--shape {shape} --compare {work} "
+                   f"-r {3 if quick else 5}")
             for shape in COMPARED]
     for shape in ALONE[:1] if quick else ALONE:
         # 70B takes seconds a token.
@@ -59,7 +62,7 @@ def _curves(quick, cores):
                            f"--head {head}"))
     prompts = "16,64" if quick else "16,64,256,512"
     plan.append(_bench("first-token", "--shape bitnet-1.3b --compare "
-                       f"-p {prompts} -n 0 -r 3"))
+                       f"-p {prompts} -n 0 -r {3 if quick else 5}"))
     return plan
 
 
