@@ -45,6 +45,15 @@ def _points(results):
              row["prompt_tokens_per_second"]) for row in results["rows"]]
 
 
+def table(results):
+    """Cells: texts; tokens a second together and of one, both limits; times
+    one text; of the prompt's rate; slowest over median text."""
+    return [[str(row["texts"]), *(f"{value:.1f}" for value in point[1:]),
+             f"{row['of_one']:.2f}", f"{row['of_prompt']:.2f}",
+             f"{row['slowest_over_median']:.2f}"]
+            for row, point in zip(results["rows"], _points(results))]
+
+
 def draw(folder, results):
     top = 2 * max(row["prompt_tokens_per_second"] for row in results["rows"])
     bottom = 0.5 * min(point[2] for point in _points(results))
