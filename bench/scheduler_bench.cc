@@ -1,8 +1,10 @@
 // Many texts at once from one model of random weights in the shape of BitNet
-// 2B4T with its f16 head, beside one text and beside the reading of a prompt of
-// 512 tokens: all of them in turn in every iteration, because the clock of a
-// shared machine changes within seconds.  Argument: how many texts.
+// 2B4T with its f16 head, beside one text, beside a prompt of 512 tokens and
+// beside reading memory: all of them in turn in every iteration, because the
+// clock of a shared machine changes within seconds.  Argument: how many texts.
 //
+// tokens/s is the median of all texts together, prompt_tokens/s of the prompt,
+// read_GB/s of reading; pass_GB is what a pass reads of the weights.
 // of_one and of_prompt are the median rate of all texts together over that of
 // one text and of the prompt; slowest is the time of the slowest text over that
 // of the median one.
@@ -17,6 +19,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include <tern/bandwidth.h>
+#include <tern/model.h>
 #include <tern/random_model.h>
 #include <tern/scheduler.h>
 #include <tern/session.h>
@@ -97,12 +101,17 @@ void BM_Texts(benchmark::State& state) {
   Session session(SharedModel(), {.context_length = kContext});
   Scheduler scheduler(SharedModel(),
                       {.slots = texts, .context_length = kContext});
+  BandwidthProbe probe(scheduler.num_threads());
+  std::vector<double> read;
+  std::vector<double> prompts;
   std::vector<double> of_one;
   std::vector<double> of_prompt;
   std::vector<double> rates;
   std::vector<double> slowest;
   for (auto _ : state) {
+    read.push_back(probe.Measure(scheduler.num_threads()));
     const double prompt = PromptRate(session);
+    prompts.push_back(prompt);
     const double one = RateOf(scheduler, 1).tokens_per_second;
     const TextsRate all = RateOf(scheduler, texts);
     rates.push_back(all.tokens_per_second);
@@ -114,11 +123,14 @@ void BM_Texts(benchmark::State& state) {
   state.counters["of_one"] = Median(of_one);
   state.counters["of_prompt"] = Median(of_prompt);
   state.counters["slowest"] = Median(slowest);
+  state.counters["prompt_tokens/s"] = Median(prompts);
+  state.counters["read_GB/s"] = Median(read);
+  state.counters["pass_GB"] =
+      static_cast<double>(SharedModel()->bytes_per_token()) / 1e9;
 }
 BENCHMARK(BM_Texts)
-    ->Arg(1)
-    ->Arg(4)
-    ->Arg(16)
+    ->RangeMultiplier(2)
+    ->Range(1, 32)
     ->Iterations(3)
     ->Unit(benchmark::kSecond)
     ->UseRealTime();

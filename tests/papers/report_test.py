@@ -19,6 +19,7 @@ import measure  # noqa: E402
 import pages  # noqa: E402
 import plan  # noqa: E402
 import plots  # noqa: E402
+import streams  # noqa: E402
 import two_runs  # noqa: E402
 
 RECORDED = os.path.join(ROOT, "papers/results/data")
@@ -275,6 +276,15 @@ class Results(unittest.TestCase):
             for cell in line.split("|")[2:]:
                 for figure in re.findall(r"\d+(?:\.\d+)?", cell):
                     self.assertIn(figure, found, line)
+
+    def test_the_servers_table_of_streams_is_what_was_measured(self):
+        results = measure.load(os.path.join(ROOT,
+                                            "papers/results/streams.json"))
+        rows = [" | ".join(cells) for cells in streams.table(results)]
+        self.assertEqual(len(rows), 6)
+        text = self.read("cli/serve/README.md")
+        for row in rows:
+            self.assertIn("| " + row + " |", text)
 
 
 class Energy(unittest.TestCase):
