@@ -166,7 +166,10 @@ void Connection::TakeHead() {
   head_.path = PathOf(Target(message));
   head_.hosts = static_cast<int>(message.count(http::field::host));
   head_.is_1_1 = message.version() == 11;
-  head_.has_body = parser_->chunked() || parser_->content_length().has_value();
+  // Only a whole header tells a length: the parser may not be asked before.
+  head_.has_body =
+      parser_->is_header_done() &&
+      (parser_->chunked() || parser_->content_length().has_value());
   head_.unknown_coding =
       message.count(http::field::transfer_encoding) != 0 && !parser_->chunked();
   head_.expect = Field(message, http::field::expect);
@@ -239,9 +242,10 @@ void Connection::RefuseFor(IoError error) {
 }
 
 // Without the body: what is still to come of it would be taken for the next
-// request, so the connection ends.
+// request, so the connection ends.  The parser knows no end of a body in a
+// coding that it does not know, and says that there is none.
 void Connection::Refuse(Reply reply) {
-  if (!parser_->is_done()) keep_alive_ = false;
+  if (!parser_->is_done() || head_.unknown_coding) keep_alive_ = false;
   phase_ = Phase::kAnswering;
   Send(std::move(reply));
 }
