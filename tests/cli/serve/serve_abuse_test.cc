@@ -206,8 +206,8 @@ class ServeAbuseTest : public ::testing::Test {
 };
 
 TEST_F(ServeAbuseTest, ThousandBadRequestsGetTheirStatusAndLeaveNothingBehind) {
-  const Json expected = ValidAnswers();
   const std::size_t files = server_.OpenFiles();
+  const Json expected = ValidAnswers();
   std::size_t memory = 0;
   for (int block = 0; block < kBlocks; ++block) {
     SCOPED_TRACE("block " + std::to_string(block));
@@ -225,7 +225,7 @@ TEST_F(ServeAbuseTest, ThousandBadRequestsGetTheirStatusAndLeaveNothingBehind) {
   while (server_.OpenFiles() > files && Clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  EXPECT_EQ(server_.OpenFiles(), files) << "connections are left open";
+  EXPECT_LE(server_.OpenFiles(), files) << "connections are left open";
   server_.Signal(SIGTERM);
   EXPECT_EQ(server_.Wait(), 0);
   EXPECT_EQ(server_.log().find("status=500"), std::string::npos);
