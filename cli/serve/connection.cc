@@ -16,6 +16,7 @@ namespace http = boost::beast::http;
 constexpr std::size_t kReadBytes = 4096;
 // Of requests that a client sends before it has its answer.
 constexpr std::size_t kMaxPipelined = 65536;
+constexpr std::chrono::milliseconds kCancelAgain{50};
 
 // A request that its client did not wait for, as nginx numbers it.
 constexpr int kClientGone = 499;
@@ -122,6 +123,8 @@ void Connection::OnReadSome(IoError error, std::size_t count) {
   if (resume && (!error || error == asio::error::operation_aborted)) {
     return WaitForRequest();
   }
+  ended_ = static_cast<bool>(error);
+  if (resume && error) return Linger();
   if (error) return PeerGone(error);
   switch (phase_) {
     case Phase::kWaiting:
@@ -166,7 +169,10 @@ void Connection::TakeHead() {
   head_.path = PathOf(Target(message));
   head_.hosts = static_cast<int>(message.count(http::field::host));
   head_.is_1_1 = message.version() == 11;
-  head_.has_body = parser_->chunked() || parser_->content_length().has_value();
+  // Only a whole header tells a length: the parser may not be asked before.
+  head_.has_body =
+      parser_->is_header_done() &&
+      (parser_->chunked() || parser_->content_length().has_value());
   head_.unknown_coding =
       message.count(http::field::transfer_encoding) != 0 && !parser_->chunked();
   head_.expect = Field(message, http::field::expect);
@@ -224,6 +230,7 @@ void Connection::RefuseFor(IoError error) {
   const bool is_protocol =
       error.category() == make_error_code(http::error::body_limit).category();
   if (!is_protocol) return Close();  // nobody is there any more
+  ended_ = error == http::error::partial_message;
   keep_alive_ = false;
   if (status == 413) {
     return Refuse(service_.ErrorReply(
@@ -239,9 +246,10 @@ void Connection::RefuseFor(IoError error) {
 }
 
 // Without the body: what is still to come of it would be taken for the next
-// request, so the connection ends.
+// request, so the connection ends.  The parser knows no end of a body in a
+// coding that it does not know, and says that there is none.
 void Connection::Refuse(Reply reply) {
-  if (!parser_->is_done()) keep_alive_ = false;
+  if (!parser_->is_done() || head_.unknown_coding) keep_alive_ = false;
   phase_ = Phase::kAnswering;
   Send(std::move(reply));
 }
@@ -273,7 +281,7 @@ void Connection::Answered() {
   Tell();
   exchange_.reset();
   parser_.reset();
-  if (!keep_alive_ || draining_) return Linger();
+  if (!keep_alive_ || draining_ || ended_) return Linger();
   if (!reading_) return WaitForRequest();
   if (buffer_.size() > 0) {
     // The next request is there already, but its buffer is in use.
@@ -309,6 +317,8 @@ void Connection::OnDeadline() {
       timed_out_ = true;
       keep_alive_ = false;
       socket_.cancel(ignored);  // the read tells
+      // It may have been between two of its steps, and not have heard it.
+      SetDeadline(kCancelAgain);
       return;
     case Phase::kAnswering:
       // A comment of server-sent events: proxies see that somebody is there.
@@ -325,7 +335,7 @@ void Connection::Linger() {
   phase_ = Phase::kLingering;
   IoError error;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
-  if (error) return Close();
+  if (error || ended_) return Close();
   SetDeadline(limits_.linger);
   if (reading_) return;
   buffer_.clear();

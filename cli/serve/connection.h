@@ -129,6 +129,9 @@ class Connection final : public Responder,
   bool reading_ = false;    // ReadSome runs
   bool resume_ = false;     // go on with the next request when it has ended
   bool timed_out_ = false;  // why the read was cancelled
+  // A read has met the end.  There must not be another one: the reactor waits
+  // for news of the socket then, and there is none after the end.
+  bool ended_ = false;
 
   // The request that is answered
   RequestHead head_;

@@ -1,6 +1,7 @@
 #include "runtime/json/automaton.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,10 @@ constexpr std::size_t kMostStates = 16384;
 // Frames are kept while states are dropped: 64 bytes each.
 constexpr std::size_t kMostFrames = 1U << 20U;
 constexpr std::int32_t kUnknown = -2;
+// How many stacks are followed, or one for each part of the schema if those are
+// more: so that no anyOf by itself is cut.  Each level of an anyOf of arrays
+// that cannot be told apart doubles them: 2^32 for 65 bytes of schema.
+constexpr std::size_t kLeastStacks = 256;
 
 constexpr std::uint32_t kSpaces = 20;
 constexpr std::uint32_t kNoNode = 0xFFFFFFFF;
@@ -93,7 +98,9 @@ NumberStep AfterCharacter(std::uint32_t state, std::uint32_t digits,
 
 }  // namespace
 
-Automaton::Automaton(const Schema& schema) : schema_(schema) {
+Automaton::Automaton(const Schema& schema)
+    : schema_(schema),
+      most_stacks_(std::max(kLeastStacks, schema.CountParts())) {
   frames_.emplace_back();  // 0: none
   start_ = StateOf({Push(Kind::kValue, 0, 0, 0)});
 }
@@ -122,6 +129,8 @@ int Automaton::StateOf(std::vector<std::uint32_t> stacks) {
   if (stacks.empty()) return kDead;
   std::sort(stacks.begin(), stacks.end());
   stacks.erase(std::unique(stacks.begin(), stacks.end()), stacks.end());
+  // Each of them can be brought to an end without the others.
+  if (stacks.size() > most_stacks_) stacks.resize(most_stacks_);
   const auto [place, is_new] =
       state_numbers_.try_emplace(stacks, static_cast<int>(states_.size()));
   if (is_new) {
@@ -238,20 +247,35 @@ bool Automaton::Fits(std::size_t node, std::uint32_t depth) const {
   return needed != kNever && depth + needed <= kMostDepth;
 }
 
+// Each node that anyOf leads to is read once: of two ways to the same one at
+// each of n levels there would be 2^n.
 void Automaton::ReadValue(const Frame& frame, unsigned char byte) {
+  std::vector<std::size_t> open = {frame.x};
+  std::set<std::size_t> seen;
+  while (!open.empty()) {
+    const std::size_t at = open.back();
+    open.pop_back();
+    const std::vector<std::size_t>& others = schema_[at].any_of;
+    if (others.empty()) {
+      ReadPlain({frame.kind, static_cast<std::uint32_t>(at), 0, frame.below,
+                 frame.depth},
+                byte);
+    }
+    // The first of them comes next.
+    for (auto other = others.rbegin(); other != others.rend(); ++other) {
+      if (Fits(*other, frame.depth) && seen.insert(*other).second) {
+        open.push_back(*other);
+      }
+    }
+  }
+}
+
+// A value of a node that is no anyOf.
+void Automaton::ReadPlain(const Frame& frame, unsigned char byte) {
   const Node& node = schema_[frame.x];
   if (node.has_literals) {
     for (const std::string& text : node.literals) {
       Read(PushText(text, frame.below), byte);
-    }
-    return;
-  }
-  if (!node.any_of.empty()) {
-    for (const std::size_t other : node.any_of) {
-      if (!Fits(other, frame.depth)) continue;
-      ReadValue({frame.kind, static_cast<std::uint32_t>(other), 0, frame.below,
-                 frame.depth},
-                byte);
     }
     return;
   }

@@ -7,7 +7,8 @@
 // stacks are followed at once.  Stacks share their lower frames, and equal
 // stacks are one: so a set of stacks is a set of numbers, sets that were met
 // before are recognised, and their transitions are kept in a table.  So walking
-// a vocabulary costs little more than a look-up a byte.
+// a vocabulary costs little more than a look-up a byte.  Of too many stacks the
+// first are followed (tern/json_constraint.h).
 //
 // One thread at a time.
 #ifndef TERN_RUNTIME_JSON_AUTOMATON_H_
@@ -82,6 +83,7 @@ class Automaton {
   // taken.
   void Read(std::uint32_t stack, unsigned char byte);
   void ReadValue(const Frame& frame, unsigned char byte);
+  void ReadPlain(const Frame& frame, unsigned char byte);
   void ReadScalars(const Node& node, const Frame& frame, unsigned char byte);
   void ReadString(const Frame& frame, unsigned char byte);
   void ReadHex(const Frame& frame, unsigned char byte);
@@ -96,6 +98,7 @@ class Automaton {
   [[nodiscard]] bool HasMoreNames(const Frame& frame) const;
 
   const Schema& schema_;
+  const std::size_t most_stacks_;
   std::vector<std::string> texts_;
   std::map<std::string, std::uint32_t> text_numbers_;
   std::vector<Frame> frames_;

@@ -30,6 +30,12 @@ Schema Schema::AnyOf(unsigned types) {
   return schema;
 }
 
+std::size_t Schema::CountParts() const {
+  std::size_t count = nodes_.size();
+  for (const Node& node : nodes_) count += node.literals.size();
+  return count;
+}
+
 std::size_t Schema::ArrayDepth(const Node& node) const {
   if (node.count.least > node.count.most) return kNever;
   return node.count.least == 0 ? 1 : Deeper(nodes_[node.items].depth);

@@ -71,6 +71,9 @@ class Schema {
   }
   [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
 
+  // Nodes, and the values that enum lists.
+  [[nodiscard]] std::size_t CountParts() const;
+
   // Depth of the shallowest array or object of that node.
   [[nodiscard]] std::size_t ArrayDepth(const Node& node) const;
   [[nodiscard]] std::size_t ObjectDepth(const Node& node) const;

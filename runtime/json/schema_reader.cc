@@ -13,8 +13,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// References to references are followed by recursion.
-constexpr std::size_t kMostNodes = 2000;
+// References to references are followed by recursion; and each value of an enum
+// may be a stack of its own.
+constexpr std::size_t kMostParts = 2000;
+// Of names and values of enum: each may become a frame.
+constexpr std::size_t kMostBytes = std::size_t{128} << 10U;
 
 constexpr std::array<std::string_view, 11> kAnnotations = {
     "title",    "description", "default",     "examples", "$schema",  "$id",
@@ -25,9 +28,26 @@ constexpr std::array<std::string_view, 13> kRestrictions = {
     "items",    "minItems",   "maxItems", "minLength",
     "maxLength"};
 
+// Names are the user's: on one line, and not without end.
+std::string Shown(std::string text) {
+  constexpr std::size_t kMostShown = 300;
+  if (text.size() > kMostShown) {
+    std::size_t end = kMostShown;
+    while (end > 0 &&
+           (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) {
+      --end;
+    }
+    text = text.substr(0, end) + "...";
+  }
+  for (char& byte : text) {
+    if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F) byte = '?';
+  }
+  return text;
+}
+
 [[noreturn]] void Fail(ErrorCode code, const std::string& place,
                        const std::string& what) {
-  throw Error(code, "schema " + place + ": " + what);
+  throw Error(code, "schema " + Shown(place) + ": " + what);
 }
 
 bool IsAnnotation(std::string_view key) {
@@ -44,7 +64,7 @@ void CheckKeywords(const Json& json, const std::string& place) {
                                  key) != kRestrictions.end();
     if (!known) {
       Fail(ErrorCode::kUnsupported, place,
-           "'" + key + "' is not supported; leave it out");
+           "'" + Shown(key) + "' is not supported; leave it out");
     }
   }
 }
@@ -54,7 +74,7 @@ void CheckAlone(const Json& json, const std::string& place,
   for (const auto& [key, value] : json.items()) {
     if (key == alone || key == with || IsAnnotation(key)) continue;
     Fail(ErrorCode::kUnsupported, place,
-         "'" + key + "' beside '" + std::string(alone) +
+         "'" + Shown(key) + "' beside '" + std::string(alone) +
              "' is not supported; leave one of them out");
   }
 }
@@ -137,14 +157,9 @@ void SchemaReader::Read(std::string_view text) {
 }
 
 std::size_t SchemaReader::ReadNode(const Json& json, const std::string& place) {
-  const auto found = by_place_.find(place);
-  if (found != by_place_.end()) return found->second;
-  if (schema_.nodes_.size() >= kMostNodes) {
-    Fail(ErrorCode::kUnsupported, place, "is too large; use a smaller schema");
-  }
+  CountPart(place, 0);
   const std::size_t index = schema_.nodes_.size();
   schema_.nodes_.emplace_back();
-  by_place_[place] = index;
   if (json.is_boolean()) {
     if (json.get<bool>()) {
       const std::size_t any = AnyNode();
@@ -159,6 +174,13 @@ std::size_t SchemaReader::ReadNode(const Json& json, const std::string& place) {
   }
   Fill(json, place, index);
   return index;
+}
+
+void SchemaReader::CountPart(const std::string& place, std::size_t bytes) {
+  bytes_ += bytes;
+  if (++parts_ > kMostParts || bytes_ > kMostBytes) {
+    Fail(ErrorCode::kUnsupported, place, "is too large; use a smaller schema");
+  }
 }
 
 void SchemaReader::Fill(const Json& json, const std::string& place,
@@ -204,7 +226,9 @@ void SchemaReader::FillLiterals(const Json& json, const std::string& place,
   const unsigned types = TypesOf(json, place);
   node.has_literals = true;
   const auto add = [&](const Json& value) {
-    if (HasType(value, types)) node.literals.push_back(value.dump());
+    if (!HasType(value, types)) return;
+    node.literals.push_back(value.dump());
+    CountPart(place, node.literals.back().size());
   };
   if (json.contains("const")) {
     add(json.at("const"));
@@ -244,6 +268,7 @@ void SchemaReader::FillObject(const Json& json, const std::string& place,
       std::string member = place;
       member += "/properties/";
       member += name;
+      bytes_ += name.size();
       const std::size_t node = ReadNode(value, member);
       properties.push_back(
           {Json(name).dump(), node, required.erase(name) != 0});
@@ -251,7 +276,7 @@ void SchemaReader::FillObject(const Json& json, const std::string& place,
   }
   if (!required.empty()) {
     Fail(ErrorCode::kUnsupported, place,
-         "'" + *required.begin() +
+         "'" + Shown(*required.begin()) +
              "' is required but not among 'properties'; list it there");
   }
   const Json additional = json.value("additionalProperties", Json(true));
@@ -277,13 +302,17 @@ std::size_t SchemaReader::Reference(const Json& json,
     if (name.find_first_of("/~%") != std::string::npos) break;
     if (root_->contains(key) && root_->at(key).is_object() &&
         root_->at(key).contains(name)) {
-      return ReadNode(root_->at(key).at(name), target);
+      const auto [found, is_new] =
+          by_name_.try_emplace(target, schema_.nodes_.size());
+      // Known before it is read: it may name itself.
+      if (is_new) ReadNode(root_->at(key).at(name), target);
+      return found->second;
     }
     Fail(ErrorCode::kMalformed, place,
-         "'$ref' to " + target + ", which is not there; define it");
+         "'$ref' to " + Shown(target) + ", which is not there; define it");
   }
   Fail(ErrorCode::kUnsupported, place,
-       "'$ref' to '" + target + "'; use # or #/$defs/NAME");
+       "'$ref' to '" + Shown(target) + "'; use # or #/$defs/NAME");
 }
 
 // The node of any value.

@@ -33,8 +33,13 @@ class SchemaReader {
   void RefuseCircles() const;
 
   Schema& schema_;
+  // Counts one more node or value of enum, and the bytes of its text.
+  void CountPart(const std::string& place, std::size_t bytes);
+
   const Json* root_ = nullptr;
-  std::map<std::string, std::size_t> by_place_;
+  std::map<std::string, std::size_t> by_name_;  // what $ref names
+  std::size_t parts_ = 0;
+  std::size_t bytes_ = 0;
   std::size_t any_ = kNever;
 };
 

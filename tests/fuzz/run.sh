@@ -17,7 +17,8 @@ findings="${FUZZ_FINDINGS:-$root/build/fuzz/findings}"
 dictionary() {
   case $1 in
     gguf | tokenizer_gguf | verify) echo gguf.dict ;;
-    hf_config | hugging_face | safetensors | tokenizer_json | tokenizer_model)
+    hf_config | hugging_face | safetensors | tokenizer_json | tokenizer_model | \
+      json_schema | serve_requests)
       echo json.dict ;;
     jinja) echo jinja.dict ;;
   esac

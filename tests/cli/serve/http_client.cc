@@ -154,6 +154,11 @@ void HttpClient::ReadUntil(std::string_view text) {
   }
 }
 
+bool HttpClient::Comes(int milliseconds) const {
+  pollfd file = {socket_, POLLIN, 0};
+  return !held_.empty() || poll(&file, 1, milliseconds) > 0;
+}
+
 bool HttpClient::IsClosed(int seconds) {
   try {
     while (Receive(seconds)) {

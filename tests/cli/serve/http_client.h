@@ -39,6 +39,8 @@ class HttpClient {
   HttpResponse Read(bool is_head = false);
   // Reads until `text` has come.
   void ReadUntil(std::string_view text);
+  // Whether something comes, the end included, within so many milliseconds.
+  [[nodiscard]] bool Comes(int milliseconds) const;
   // Whether the server closes within so many seconds; reads what comes.
   bool IsClosed(int seconds);
   void CloseSending() const;

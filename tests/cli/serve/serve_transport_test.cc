@@ -68,6 +68,22 @@ TEST(ServeTransportTest, ClientsThatGoAwayStopTheirTexts) {
   EXPECT_EQ(Metric(port, "tern_texts_cancelled_total"), 3);
 }
 
+// Some of them are gone before the server has heard that its answer was sent.
+TEST(ServeTransportTest, ConnectionsOfClientsThatAreGoneAreClosedAtOnce) {
+  const ServerProcess server({"--idle-timeout", "600"});
+  const std::size_t files = server.OpenFiles();
+  for (int i = 0; i < 500; ++i) {
+    ASSERT_EQ(Post(server.port(), "/tokenize", {{"content", "a"}}).status, 200);
+    ASSERT_EQ(Post(server.port(), "/v1/embeddings", {{"input", "a"}}).status,
+              200);
+  }
+  const auto end = Clock::now() + std::chrono::seconds(20);
+  while (server.OpenFiles() > files && Clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_LE(server.OpenFiles(), files);
+}
+
 TEST(ServeTransportTest, ClientThatDoesNotReadIsCutOffAndOthersAreNot) {
   const ServerProcess server({"--slots", "4", "--write-timeout", "2"});
   const int port = server.port();

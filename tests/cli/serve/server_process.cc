@@ -3,9 +3,14 @@
 #include <array>
 #include <csignal>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <gtest/gtest.h>
 
 namespace tern::testing {
 namespace {
@@ -66,6 +71,21 @@ ServerProcess::~ServerProcess() {
   Wait();
 }
 
+std::size_t ServerProcess::ResidentKib() const {
+  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string word; status >> word;) {
+    std::size_t kib = 0;
+    if (word == "VmRSS:" && status >> kib) return kib;
+  }
+  throw std::runtime_error("no VmRSS of the server");
+}
+
+std::size_t ServerProcess::OpenFiles() const {
+  const std::filesystem::directory_iterator files("/proc/" +
+                                                  std::to_string(pid_) + "/fd");
+  return static_cast<std::size_t>(std::distance(begin(files), end(files)));
+}
+
 void ServerProcess::Signal(int signal) const { kill(pid_, signal); }
 
 int ServerProcess::Wait() {
@@ -73,6 +93,11 @@ int ServerProcess::Wait() {
   waitpid(pid_, &status, 0);
   pid_ = -1;
   reader_.join();
+  if (log_.find("Sanitizer") != std::string::npos ||
+      log_.find("runtime error: ") != std::string::npos ||
+      log_.find("Assertion `") != std::string::npos) {
+    ADD_FAILURE() << "the server reports:\n" << log_;
+  }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 

@@ -2,6 +2,7 @@
 #ifndef TERN_TESTS_CLI_SERVE_SERVER_PROCESS_H_
 #define TERN_TESTS_CLI_SERVE_SERVER_PROCESS_H_
 
+#include <cstddef>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,7 +20,13 @@ class ServerProcess {
   [[nodiscard]] int port() const { return port_; }
   void Signal(int signal) const;
   // Waits for its end: the exit status, or 1000 + the signal that ended it.
+  // What a sanitizer found until then fails the test that runs; so does
+  // ~ServerProcess.
   int Wait();
+  // Of /proc/PID/status, in KiB: what it has in memory.
+  [[nodiscard]] std::size_t ResidentKib() const;
+  // How many files and sockets it has open.
+  [[nodiscard]] std::size_t OpenFiles() const;
   // What it has written to stderr; after Wait.
   [[nodiscard]] const std::string& log() const { return log_; }
 

@@ -1,5 +1,6 @@
 // Which texts the automaton takes as whole documents, and which schemas are
 // refused.
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -168,6 +169,8 @@ TEST(JsonAutomaton, WhatIsNotSupportedIsRefusedByName) {
   refuse(unsupported, R"({"required": ["a"]})", "'a' is required");
   refuse(unsupported, R"({"$ref": "http://x/y"})", "http://x/y");
   refuse(unsupported, R"({"maxLength": 10001})", "'maxLength'");
+  refuse(unsupported, "{\"a\\nb\\u0000\": 1}", "'a?b?'");
+  refuse(unsupported, R"({"properties": {"\t": {"x": 1}}})", "#/properties/?");
   const ErrorCode malformed = ErrorCode::kMalformed;
   refuse(malformed, "[]", "");
   refuse(malformed, "{", "");
@@ -188,6 +191,44 @@ TEST(JsonAutomaton, WhatIsNotSupportedIsRefusedByName) {
   refuse(invalid, R"({"$defs": {"a": {"$ref": "#/$defs/a"}},
                       "$ref": "#/$defs/a"})",
          "circle");
+}
+
+std::string Name(int i) { return "a" + std::to_string(i); }
+
+// anyOf's that meet again: 2^100 ways to one node.
+TEST(JsonAutomaton, AlternativesThatMeetAgainTakeNoLonger) {
+  nlohmann::json schema = {{"$ref", "#/$defs/a0"}};
+  for (int i = 0; i < 100; ++i) {
+    const nlohmann::json next = {{"$ref", "#/$defs/" + Name(i + 1)}};
+    schema["$defs"][Name(i)] = {{"anyOf", {next, next}}};
+  }
+  schema["$defs"][Name(100)] = {{"type", "null"}};
+  EXPECT_TRUE(Takes(Schema::Parse(schema.dump()), "null"));
+}
+
+// Arrays that cannot be told apart: 2^32 stacks.
+TEST(JsonAutomaton, AlternativesThatNestDoNotMultiplyWithoutEnd) {
+  const Schema schema = Schema::Parse(
+      R"({"anyOf": [{"type": "array", "items": {"$ref": "#"}},
+                    {"type": "array", "items": {"$ref": "#"}}]})");
+  EXPECT_TRUE(Takes(schema, Nested(32)));
+}
+
+TEST(JsonAutomaton, AnEnumIsNeverCutButRefusedIfItIsTooLarge) {
+  nlohmann::json values;
+  for (int i = 0; i < 1990; ++i) values.push_back(Name(i));
+  const nlohmann::json schema = {{"enum", values}};
+  const Schema parsed = Schema::Parse(schema.dump());
+  for (const int i : {0, 1000, 1989}) {
+    EXPECT_TRUE(Takes(parsed, '"' + Name(i) + '"')) << i;
+  }
+  for (int i = 1990; i < 2010; ++i) values.push_back(Name(i));
+  const nlohmann::json more = {{"enum", values}};
+  ExpectError(ErrorCode::kUnsupported, {"schema", "too large"},
+              [&] { Schema::Parse(more.dump()); });
+  const nlohmann::json wide = {{"const", std::string(200000, 'a')}};
+  ExpectError(ErrorCode::kUnsupported, {"schema", "too large"},
+              [&] { Schema::Parse(wide.dump()); });
 }
 
 // Forgetting in the middle of a text changes nothing.
