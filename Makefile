@@ -38,8 +38,8 @@ deb:
 	cmake --build build/deb
 	cd build/deb && cpack -G DEB
 
-# They are installed, used and removed in a bare Debian 12, and server and unit
-# are seen by systemd: as root, with a network.
+# They are installed, used and removed in a bare Debian 12: as root, with a
+# network.
 check-deb: deb
 	scripts/check_package.sh build/deb
 
