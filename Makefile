@@ -5,7 +5,7 @@ CONFIGURE := cmake --preset release $(if $(TERN_REFERENCE_DIR),-DTERN_REFERENCE_
 SOURCES := find bench cli packing runtime ternary_kernels tests -name '*.cc' -o -name '*.h'
 PROMPT := Once upon a time, in a little house at the edge of the wood,
 
-.PHONY: demo test test-peers bench report report-programs bench-check fuzz format lint clean
+.PHONY: demo test test-peers deb check-deb bench report report-programs bench-check fuzz format lint clean
 
 # Builds the program alone and lets the model that ships tell a story.
 demo:
@@ -30,6 +30,18 @@ test-peers:
 	$(CONFIGURE)
 	cmake --build $(BUILD) --target tern_cli
 	tests/peers/run.sh $(BUILD)/tern
+
+# The Debian packages, in build/deb.
+deb:
+	scripts/install_packages.sh build package
+	cmake --preset deb
+	cmake --build build/deb
+	cd build/deb && cpack -G DEB
+
+# They are installed, used and removed in a bare Debian 12: as root, with a
+# network.
+check-deb: deb
+	scripts/check_package.sh build/deb
 
 bench:
 	scripts/install_packages.sh build test bench

@@ -20,6 +20,10 @@ install(FILES cli/serve/deploy/tern.service cli/serve/deploy/nginx.conf
   cli/serve/deploy/README.md
   DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/tern/deploy COMPONENT program)
 
+# Programs to begin with, which tests/install builds and runs.
+install(DIRECTORY tests/install/cpp tests/install/c
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libtern-dev/examples
+  COMPONENT development)
 install(DIRECTORY runtime/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   COMPONENT development FILES_MATCHING PATTERN "*.h")
 

@@ -104,6 +104,10 @@ Rule RuleFor(const std::string& path) {
   if (StartsWith(path, "cli/")) {
     return {{"cli"}, {Kind::kPublic, Kind::kSystem, Kind::kJson, Kind::kBoost}};
   }
+  if (StartsWith(path, "tests/embed/")) {  // a host, with OpenMP of its own
+    return {{"tests"},
+            {Kind::kPublic, Kind::kSystem, Kind::kTestTools, Kind::kOpenMp}};
+  }
   Rule rule{{"packing", "ternary_kernels", "runtime"}, tools};
   if (StartsWith(path, "bench/")) {
     rule.folders.insert("bench");
@@ -185,7 +189,7 @@ void CheckWords(const std::string& path, const std::string& text,
       R"re(|\bHWY_ABORT\b|\bHWY_ASSERT\b|\b(?:quick_|_)?exit\s*\(|\bterminate\b)re");
   const std::string code = WithoutCommentsAndStrings(text);
   std::smatch match;
-  if (path != "runtime/parallel.cc" &&
+  if (path != "runtime/parallel.cc" && !StartsWith(path, "tests/embed/") &&
       std::regex_search(code, match, kPragma)) {
     faults->push_back(path + ": OpenMP outside runtime/parallel.cc");
   }
@@ -262,6 +266,7 @@ TEST(Layering, EveryForbiddenArrowIsSeen) {
       {"bench/a.cc", "#include \"cli/io.h\"\n"},
       {"tests/a.cc", "#include <omp.h>\n"},
       {"tests/runtime/a.cc", "#include <hwy/highway.h>\n"},
+      {"tests/embed/a.cc", "#include \"runtime/parallel.h\"\n"},
       {"runtime/a.cc", "const char* v = std::getenv(name);\n"},
       {"runtime/a.cc", "std::cout << 1;\n"},
       {"runtime/a.cc", "std::cerr << 1;\n"},
@@ -299,6 +304,7 @@ TEST(Layering, WhatIsAllowedIsNotReported) {
       {"cli/a.cc", "#include <boost/program_options.hpp>\nexit(1);\n"},
       {"tests/cli/a.cc", "#include \"cli/io.h\"\n#include <gtest/gtest.h>\n"},
       {"tests/ternary_kernels/a.cc", "#include <hwy/highway.h>\n"},
+      {"tests/embed/a.cc", "#include <omp.h>\n#pragma omp parallel\n"},
       {"bench/a.cc", "#include <benchmark/benchmark.h>\n"},
   };
   for (const auto& [path, text] : good) {

@@ -57,6 +57,7 @@ typedef struct tern_sampler tern_sampler;
 typedef struct tern_decoder tern_decoder;
 typedef struct tern_chat_template tern_chat_template;
 
+/* What a call came to. */
 typedef enum tern_status {
   TERN_OK = 0,
   TERN_INVALID_ARGUMENT = 1, /* the caller asked for what makes no sense */
@@ -82,6 +83,7 @@ TERN_API const char* tern_last_error(void);
 
 /* --- Model ------------------------------------------------------------- */
 
+/* How the inputs of ternary layers are held. */
 typedef enum tern_input_type {
   TERN_INPUT_AUTO = 0, /* what the files say or imply */
   TERN_INPUT_INT8 = 1, /* inputs of ternary layers are rounded to int8 */
@@ -141,6 +143,7 @@ TERN_API uint64_t tern_model_fingerprint(const tern_model* model);
 
 /* --- Text and tokens --------------------------------------------------- */
 
+/* Flags of tern_encode. */
 enum {
   TERN_ENCODE_NO_BOS = 1, /* without the beginning-of-text token */
   /* Names of special tokens in the text are those tokens; else they are
@@ -214,6 +217,7 @@ TERN_API void tern_sampler_free(tern_sampler* sampler);
 
 /* --- Session: one conversation ----------------------------------------- */
 
+/* Floats of 32 or 16 bits, or int8 with a scale for each head and position. */
 typedef enum tern_kv_type {
   TERN_KV_F32 = 0,
   TERN_KV_F16 = 1,
@@ -313,6 +317,7 @@ typedef struct tern_message {
   const char* content;
 } tern_message;
 
+/* Flags of tern_chat_template_apply. */
 enum {
   TERN_CHAT_NO_PROMPT = 1,  /* do not begin the assistant's answer */
   TERN_CHAT_THINKING = 2,   /* for templates that have a switch for it: on, */

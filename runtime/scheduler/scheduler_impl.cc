@@ -6,6 +6,7 @@
 #include <new>
 #include <string>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 #include "runtime/memory.h"
@@ -56,7 +57,8 @@ SchedulerOptions Resolve(const Model& model, SchedulerOptions options) {
 
 Scheduler::Impl::Impl(std::shared_ptr<const Model> model,
                       const SchedulerOptions& options)
-    : model_(std::move(model)),
+    : process_(getpid()),
+      model_(std::move(model)),
       options_(Resolve(*model_, options)),
       pool_(model_->config(), {.slots = options_.slots,
                                .context_length = options_.context_length,
@@ -86,6 +88,8 @@ Scheduler::Impl::~Impl() {
   work_.notify_all();
   thread_.join();
 }
+
+bool Scheduler::Impl::IsOfThisProcess() const { return getpid() == process_; }
 
 // ------------------------------------------------------ callers' threads
 

@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <sys/types.h>
 #include <thread>
 #include <vector>
 
@@ -32,6 +33,10 @@ class Scheduler::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl();
+
+  // In a child of fork() neither the thread is there nor may mutex_ be asked
+  // for, which another thread can have held.
+  [[nodiscard]] bool IsOfThisProcess() const;
 
   RequestId Submit(GenerateRequest request);
   void Cancel(RequestId id);
@@ -64,6 +69,7 @@ class Scheduler::Impl {
            const std::optional<Error>& error = std::nullopt);
   void CountPass();
 
+  pid_t process_;  // that has the thread
   std::shared_ptr<const Model> model_;
   SchedulerOptions options_;  // with nothing left open
   SlotPool pool_;

@@ -34,7 +34,8 @@ struct EmbedderOptions {
 
 // Serves one thread at a time: a call while another thread's call is running
 // throws Error (kBusy).  The same text gives the same bits on any number of
-// threads.
+// threads.  After fork(), a child may destroy the embedders of its parent; to
+// embed with them throws Error (kInvalidArgument).
 class TERN_API Embedder {
  public:
   // Reserves the cache and all working memory.  Throws Error: kOutOfMemory if

@@ -27,8 +27,11 @@
 // unused one before others.
 //
 // All functions may be called from any thread at any time, also by callbacks,
-// but for Drain and the destructor, which wait for the scheduler's thread.  A
-// child of fork() must not use or destroy the schedulers of its parent.
+// but for Drain and the destructor, which wait for the scheduler's thread.
+//
+// After fork(), a child may make schedulers of its own.  Those of its parent
+// throw Error (kInvalidArgument) there for whatever needs their thread; to
+// destroy one in the child calls nothing, and leaves its memory as it is.
 #ifndef TERN_SCHEDULER_H_
 #define TERN_SCHEDULER_H_
 
@@ -198,6 +201,7 @@ class TERN_API Scheduler {
 
  private:
   class TERN_PRIVATE Impl;
+  [[nodiscard]] TERN_PRIVATE Impl& Own() const;
   std::unique_ptr<Impl> impl_;
 };
 
