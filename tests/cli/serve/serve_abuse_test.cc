@@ -71,7 +71,7 @@ class ServeAbuseTest : public ::testing::Test {
   ServeAbuseTest()
       : server_({"--slots", "4", "--ctx", std::to_string(kAbuseContext),
                  "--max-body", std::to_string(kAbuseMaxBody), "--max-header",
-                 std::to_string(kAbuseMaxHeader), "--request-timeout", "1",
+                 std::to_string(kAbuseMaxHeader), "--request-timeout", "2",
                  "--cache-mib", "16"}) {}
 
   Sent Send(const AbuseKind& kind) {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <chrono>
+#include <ctime>
 #include <set>
 #include <string>
 #include <vector>
@@ -71,7 +71,7 @@ TEST_P(DamagedFiles, AreRefusedInPlace) {
     size += bytes.size();
   }
   std::string message;
-  const auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();  // not the wall's: others run too
   ResetLargestAllocation();
   try {
     ReadWholeModel(directory.path() / model.open);
@@ -79,7 +79,7 @@ TEST_P(DamagedFiles, AreRefusedInPlace) {
     message = error.what();
   }
   const std::size_t largest = LargestAllocation();
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+  EXPECT_LT(std::clock() - begin, CLOCKS_PER_SEC);
   ASSERT_FALSE(message.empty()) << "accepted: " << model.mutation;
   EXPECT_LE(largest, 8 * size + (1 << 20));
   EXPECT_EQ(message.find(directory.path().string()), 0U) << message;
