@@ -28,7 +28,8 @@ cp "${packages[@]}" "$root/packages"
 cp -r "$source/tests/install/cpp" "$source/tests/install/c" "$root/packages"
 cp "$source/scripts/check_package_inside.sh" "$root/packages"
 "$build/tern" run --temp 0 -n 24 --no-echo \
-  -p "Once upon a time there was a king who" 2>/dev/null >"$root/packages/want"
+  -p "Once upon a time there was a king who" 2>"$work/errors" >"$root/packages/want" ||
+  { cat "$work/errors" >&2; exit 1; }
 
 # What it starts ends with it: the first process of its namespace.
 unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" \
