@@ -19,8 +19,11 @@ echo "--- lintian"
 lintian --fail-on error --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog "${packages[@]}"
 
 echo "--- a bare Debian 12"
-[ -e "$build/bare.tar" ] ||
-  mmdebstrap --quiet --variant=minbase bookworm "$build/bare.tar"
+# Kept for the next time; one that was interrupted is not.
+if [ ! -e "$build/bare.tar" ]; then
+  mmdebstrap --quiet --variant=minbase bookworm "$build/made.tar"
+  mv "$build/made.tar" "$build/bare.tar"
+fi
 mkdir "$root"
 tar -C "$root" -xf "$build/bare.tar"
 mkdir "$root/packages"
