@@ -32,7 +32,7 @@ set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libtern-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION
-  "${summary}: headers, static library, CMake package")
+  "${summary}: headers and static library")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
   "${tern_library_package} (= ${PROJECT_VERSION}), libpcre2-dev, \
 libutf8proc-dev, libhwy-dev, libxxhash-dev, pkg-config")

@@ -19,8 +19,11 @@ echo "--- lintian"
 lintian --fail-on error --suppress-tags bogus-mail-host,bogus-mail-host-in-debian-changelog "${packages[@]}"
 
 echo "--- a bare Debian 12"
-[ -e "$build/bare.tar" ] ||
-  mmdebstrap --quiet --variant=minbase bookworm "$build/bare.tar"
+# Kept for the next time; one that was interrupted is not.
+if [ ! -e "$build/bare.tar" ]; then
+  mmdebstrap --quiet --variant=minbase bookworm "$build/made.tar"
+  mv "$build/made.tar" "$build/bare.tar"
+fi
 mkdir "$root"
 tar -C "$root" -xf "$build/bare.tar"
 mkdir "$root/packages"
@@ -28,7 +31,8 @@ cp "${packages[@]}" "$root/packages"
 cp -r "$source/tests/install/cpp" "$source/tests/install/c" "$root/packages"
 cp "$source/scripts/check_package_inside.sh" "$root/packages"
 "$build/tern" run --temp 0 -n 24 --no-echo \
-  -p "Once upon a time there was a king who" 2>/dev/null >"$root/packages/want"
+  -p "Once upon a time there was a king who" 2>"$work/errors" >"$root/packages/want" ||
+  { cat "$work/errors" >&2; exit 1; }
 
 # What it starts ends with it: the first process of its namespace.
 unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" \

@@ -1,7 +1,6 @@
 /* Continues a text with a model:  tell MODEL PROMPT */
 #include <stdio.h>
 #include <string.h>
-
 #include <tern.h>
 
 static int give_up(void) {
