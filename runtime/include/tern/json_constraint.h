@@ -29,10 +29,11 @@
 //   valid.
 //
 // Everything else is refused by name, never ignored.  Counts go up to 10000.  A
-// schema has at most 2000 parts, values of enum among them, and 128 KiB of names
-// and of such values.  Where a text can be read in very many ways (arrays within
-// arrays, each of two schemas that cannot be told apart yet), at least the first
-// 256 of them are followed: what comes out satisfies the schema still.
+// schema has at most 2000 parts, values of enum among them, and 128 KiB of
+// names and of such values.  Where a text can be read in very many ways (arrays
+// within arrays, each of two schemas that cannot be told apart yet), at least
+// the first 256 of them are followed: what comes out satisfies the schema
+// still.
 #ifndef TERN_JSON_CONSTRAINT_H_
 #define TERN_JSON_CONSTRAINT_H_
 
