@@ -26,7 +26,7 @@ test:
 # Other programs read what tern pack writes, and ask tern serve
 # (tests/peers/README.md): npm and a network are needed.
 test-peers:
-	scripts/install_packages.sh build peers
+	scripts/install_packages.sh build test bench peers
 	$(CONFIGURE)
 	cmake --build $(BUILD) --target tern_cli
 	tests/peers/run.sh $(BUILD)/tern
@@ -67,7 +67,7 @@ report-programs:
 
 # Each target for FUZZ_SECONDS (60); findings go to build/fuzz/findings.
 fuzz:
-	scripts/install_packages.sh build clang
+	scripts/install_packages.sh build test clang
 	cmake --preset asan
 	cmake --build --preset fuzz
 	tests/fuzz/run.sh

@@ -17,7 +17,7 @@ namespace {
 // most an eighth of the buffer, and makes the figure, if anything, too high.
 constexpr std::size_t kTimesCache = 8;
 constexpr std::size_t kLeast = std::size_t{128} << 20U;
-constexpr int kPasses = 3;
+constexpr int kPasses = 1;
 
 std::size_t BufferSize() {
   const auto cache = sysconf(_SC_LEVEL3_CACHE_SIZE);  // 0 or -1: unknown

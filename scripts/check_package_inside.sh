@@ -25,7 +25,7 @@ install ./tern_*.deb
 [ "$(tern run --temp 0 -n 24 --no-echo \
   -p "Once upon a time there was a king who" 2>/tmp/errors)" = "$(cat want)" ] ||
   fail "tern run says another text than before it was packed: $(cat /tmp/errors)"
-gzip -dc /usr/share/man/man1/tern.1.gz | grep -q '^.SH TERN SERVE' ||
+grep -q '^.SH TERN SERVE' <<<"$(gzip -dc /usr/share/man/man1/tern.1.gz)" ||
   fail "no manual page, or not of tern serve"
 offered=$(bash -c '. /usr/share/bash-completion/completions/tern
   COMP_WORDS=(tern serve --slo) COMP_CWORD=2; _tern; echo "${COMPREPLY[*]}"')
@@ -40,9 +40,10 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 url=$(sed -n 's/^listening on //p' /tmp/serve.out)
-curl -fsS "$url/health" | grep -q '"status":"ok"' || fail "/health is not ok"
-curl -fsS "$url/v1/completions" -H 'Content-Type: application/json' \
-  -d '{"prompt": "Once upon a time", "max_tokens": 8}' | grep -q '"usage"' ||
+grep -q '"status":"ok"' <<<"$(curl -fsS "$url/health")" || fail "/health is not ok"
+grep -q '"usage"' <<<"$(curl -fsS "$url/v1/completions" \
+  -H 'Content-Type: application/json' \
+  -d '{"prompt": "Once upon a time", "max_tokens": 8}')" ||
   fail "no completion"
 kill "$server"
 wait "$server" || fail "tern serve ended with $?: $(cat /tmp/serve.err)"

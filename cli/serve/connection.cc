@@ -221,6 +221,7 @@ void Connection::OnBody(IoError error) {
 }
 
 void Connection::RefuseFor(IoError error) {
+  ended_ = error == http::error::partial_message;
   if (timed_out_) {
     return Refuse(service_.ErrorReply(
         408, "the request was not complete after " +
@@ -230,7 +231,6 @@ void Connection::RefuseFor(IoError error) {
   const bool is_protocol =
       error.category() == make_error_code(http::error::body_limit).category();
   if (!is_protocol) return Close();  // nobody is there any more
-  ended_ = error == http::error::partial_message;
   keep_alive_ = false;
   if (status == 413) {
     return Refuse(service_.ErrorReply(

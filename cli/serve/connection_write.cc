@@ -89,7 +89,9 @@ void Connection::WriteRest() {
 
 void Connection::OnWritten(IoError error, std::size_t count) {
   if (phase_ == Phase::kClosed) return;
-  if (error) return Close();
+  // The deadline of a request cancels all that runs, and means the read.
+  const bool goes_on = timed_out_ && error == asio::error::operation_aborted;
+  if (error && !goes_on) return Close();
   record_.bytes_out += count;
   written_ += count;
   if (written_ < writing_.size()) return WriteRest();

@@ -4,8 +4,13 @@ Where f16 is too large to be measured it is computed, with `computed` set:
 decoding as the read bandwidth of the same run over the bytes of a token, all of
 which it would have to reach; prefill at the rate in GMAC/s that the largest
 measured f16 model reached.  Both flatter f16, so the ratio is a lower bound.
+
+Ratios of speed are medians of the ratios of neighbouring samples, as tern bench
+makes them (cli/README.md): a shared machine is faster in some seconds than in
+others, for both sides at once.
 """
 import dataclasses
+import statistics
 import typing
 
 import plan
@@ -44,18 +49,12 @@ class Size:
     bandwidth: float  # bytes/s
     ternary: Side
     f16: Side
+    decode_ratio: float  # of speed, ternary over f16
+    prefill_ratio: float
 
     @property
     def label(self):
         return LABELS[self.shape] + ("*" if self.f16.computed else "")
-
-    @property
-    def decode_ratio(self):
-        return self.ternary.decode / self.f16.decode
-
-    @property
-    def prefill_ratio(self):
-        return self.ternary.prefill / self.f16.prefill
 
     @property
     def weights_ratio(self):
@@ -93,6 +92,14 @@ def _measured(results, form):
                 decode["scratch_bytes"], decode["peak_rss_bytes"])
 
 
+def times_f16(results, test):
+    """How many times as fast as f16: neighbouring samples of one test."""
+    ternary, f16 = (next(r["samples"] for r in results if r["format"] == form
+                         and r["test"].startswith(test))
+                    for form in ("ternary", "f16"))
+    return statistics.median(a / b for a, b in zip(ternary, f16))
+
+
 def _computed(ternary, weights, bandwidth, macs_per_second):
     more = 2 * weights - ternary.layers_bytes
     decode_bytes = ternary.decode_bytes + more
@@ -117,16 +124,21 @@ def sizes(records):
         if not results:
             continue
         weights = results[0]["layer_weights"]
-        bandwidth = results[0]["read_bandwidth_gb_s"] * 1e9
+        decode = _pick(results, "ternary", "tg")
+        bandwidth = decode["read_bandwidth_gb_s"] * 1e9
         ternary = _measured(results, "ternary")
         if any(r["format"] == "f16" for r in results):
             f16 = _measured(results, "f16")
             macs_per_second = f16.prefill * weights
+            ratios = (times_f16(results, "tg"), times_f16(results, "pp"))
         elif macs_per_second:
             f16 = _computed(ternary, weights, bandwidth, macs_per_second)
+            share = decode["percent_of_bandwidth"] / 100
+            ratios = (share * f16.decode_bytes / ternary.decode_bytes,
+                      ternary.prefill / f16.prefill)
         else:
             continue  # nothing to compute prefill from
-        found.append(Size(shape, weights, bandwidth, ternary, f16))
+        found.append(Size(shape, weights, bandwidth, ternary, f16, *ratios))
     return found
 
 
@@ -154,6 +166,13 @@ def first_token(records, form):
     return [(int(r["test"][2:]), r["seconds_to_first_token"])
             for r in _results(records, "first-token") or []
             if r["format"] == form]
+
+
+def first_token_ratios(records):
+    """[(tokens of the prompt, how many times sooner than f16)]."""
+    results = _results(records, "first-token") or []
+    return [(int(r["test"][2:]), times_f16(results, r["test"]))
+            for r in results if r["format"] == "ternary"]
 
 
 def heads(records):

@@ -126,6 +126,7 @@ def _sizes(page, sizes, drawn):
               "read bandwidth of the same run over the bytes of a token, "
               "prefill at the GMAC/s of the largest FP16 model that was "
               "measured. Both flatter FP16, so those ratios are lower bounds. "
+              "Ratios are medians of those of samples that follow each other. "
               "The paper's figures: arXiv 2402.17764, table 1 and figure 2, on "
               "GPUs; that of 13B is quoted from memory.")
     if "speedup" in drawn:
@@ -227,8 +228,9 @@ def _curves(page, records, drawn):
         if "first-token" in drawn:
             page.plot("first-token")
         page.table(["tokens of the prompt", "ternary, s", "FP16, s", "ratio"],
-                   [[str(n), f"{t:.3f}", f"{f16[n]:.3f}", _times(f16[n] / t)]
-                    for n, t in ternary.items() if n in f16])
+                   [[str(n), f"{ternary[n]:.3f}", f"{f16[n]:.3f}",
+                     _times(ratio)]
+                    for n, ratio in figures.first_token_ratios(records)])
 
 
 def _energy(page, records):

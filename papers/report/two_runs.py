@@ -36,11 +36,9 @@ def ratios(records):
         found[f"{size.shape}: prefill, ternary over FP16{mark}"] = \
             (size.prefill_ratio, speed)
         found[f"{size.shape}: memory{mark}"] = (size.memory_ratio, None)
-    f16 = dict(figures.first_token(records, "f16"))
-    for tokens, seconds in figures.first_token(records, "ternary"):
-        if tokens in f16:
-            found[f"first token after {tokens}"] = \
-                (f16[tokens] / seconds, _bandwidth(records, "first-token"))
+    for tokens, ratio in figures.first_token_ratios(records):
+        found[f"first token after {tokens}"] = \
+            (ratio, _bandwidth(records, "first-token"))
     rates = figures.ceilings(records)
     for name in ("MatVec 1", "MatMul 256"):
         if {name, "MultiplyAdd 256"} <= set(rates):

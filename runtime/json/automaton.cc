@@ -8,15 +8,18 @@
 namespace tern::json {
 namespace {
 
-// A state takes a kilobyte.
+// A state takes a kilobyte, and 8 bytes for each of its stacks.
 constexpr std::size_t kMostStates = 16384;
-// Frames are kept while states are dropped: 64 bytes each.
-constexpr std::size_t kMostFrames = 1U << 20U;
+constexpr std::size_t kMostFrames = 1U << 20U;  // of 64 bytes with their number
 constexpr std::int32_t kUnknown = -2;
 // How many stacks are followed, or one for each part of the schema if those are
 // more: so that no anyOf by itself is cut.  Each level of an anyOf of arrays
 // that cannot be told apart doubles them: 2^32 for 65 bytes of schema.
 constexpr std::size_t kLeastStacks = 256;
+// Reads of a step, for each stack that is followed, after which no other stack
+// is read: a step takes a millisecond or two at the most.  One stack alone
+// takes a few for each part of the schema, so the first ones are always read.
+constexpr std::size_t kReadsPerStack = 8;
 
 constexpr std::uint32_t kSpaces = 20;
 constexpr std::uint32_t kNoNode = 0xFFFFFFFF;
@@ -42,6 +45,11 @@ constexpr std::uint32_t kIntegerBit = 16;
 // Digits in a row: so that every number fits a double, and integers 64 bits.
 constexpr std::uint32_t kMostDigits = 18;
 constexpr std::uint32_t kMostExponentDigits = 2;
+
+void KeepOneOfEach(std::vector<std::uint32_t>& numbers) {
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+}
 
 bool IsDigit(unsigned char byte) { return byte >= '0' && byte <= '9'; }
 bool IsSpace(unsigned char byte) {
@@ -127,8 +135,7 @@ std::uint32_t Automaton::PushText(const std::string& text,
 
 int Automaton::StateOf(std::vector<std::uint32_t> stacks) {
   if (stacks.empty()) return kDead;
-  std::sort(stacks.begin(), stacks.end());
-  stacks.erase(std::unique(stacks.begin(), stacks.end()), stacks.end());
+  KeepOneOfEach(stacks);
   // Each of them can be brought to an end without the others.
   if (stacks.size() > most_stacks_) stacks.resize(most_stacks_);
   const auto [place, is_new] =
@@ -149,15 +156,46 @@ int Automaton::Forget(int state) {
       states_[static_cast<std::size_t>(state)].stacks;
   states_.clear();
   state_numbers_.clear();
+  KeepFramesOf(stacks);
   return StateOf(std::move(stacks));
+}
+
+// A frame's number is above that of the one below it.
+void Automaton::KeepFramesOf(std::vector<std::uint32_t>& stacks) {
+  const std::vector<Frame> old = std::exchange(frames_, {Frame()});
+  frame_numbers_.clear();
+  std::vector<bool> is_kept(old.size());
+  for (std::uint32_t at : stacks) {
+    for (; at != 0 && !is_kept[at]; at = old[at].below) is_kept[at] = true;
+  }
+  std::vector<std::uint32_t> number(old.size());
+  for (std::size_t i = 1; i < old.size(); ++i) {
+    const Frame& frame = old[i];
+    if (is_kept[i]) {
+      number[i] = Push(frame.kind, frame.x, frame.y, number[frame.below]);
+    }
+  }
+  for (std::uint32_t& stack : stacks) stack = number[stack];
+}
+
+// Whether another stack may be read in this step.
+bool Automaton::HasRoom() {
+  if (reads_ > kReadsPerStack * most_stacks_) return false;
+  if (out_.size() < 2 * most_stacks_) return true;
+  KeepOneOfEach(out_);
+  return out_.size() < most_stacks_;
 }
 
 int Automaton::Step(int state, unsigned char byte) {
   const auto at = static_cast<std::size_t>(state);
   if (states_[at].next[byte] == kUnknown) {
     out_.clear();
+    reads_ = 0;
     const std::vector<std::uint32_t> stacks = states_[at].stacks;
-    for (const std::uint32_t stack : stacks) Read(stack, byte);
+    for (const std::uint32_t stack : stacks) {
+      if (!HasRoom()) break;
+      Read(stack, byte);
+    }
     const int next = StateOf(out_);
     states_[at].next[byte] = next;
   }
@@ -185,6 +223,7 @@ bool Automaton::CanEnd(std::uint32_t stack) const {
 // ------------------------------------------------------------------ bytes
 
 void Automaton::Read(std::uint32_t stack, unsigned char byte) {
+  ++reads_;
   if (stack == 0) return;  // the document is complete
   const Frame frame = frames_[stack];
   switch (frame.kind) {
@@ -255,6 +294,7 @@ void Automaton::ReadValue(const Frame& frame, unsigned char byte) {
   while (!open.empty()) {
     const std::size_t at = open.back();
     open.pop_back();
+    ++reads_;
     const std::vector<std::size_t>& others = schema_[at].any_of;
     if (others.empty()) {
       ReadPlain({frame.kind, static_cast<std::uint32_t>(at), 0, frame.below,

@@ -38,8 +38,8 @@ class Automaton {
   int Step(int state, unsigned char byte);
   // Whether the text may end here.
   [[nodiscard]] bool IsComplete(int state) const;
-  // If there are too many states, drops all but this one, which gets the number
-  // that is returned.
+  // If there are too many states or frames, drops all but this one and its own,
+  // and returns its new number.
   int Forget(int state);
 
  private:
@@ -77,6 +77,8 @@ class Automaton {
                      std::uint32_t below);
   std::uint32_t PushText(const std::string& text, std::uint32_t below);
   int StateOf(std::vector<std::uint32_t> stacks);
+  void KeepFramesOf(std::vector<std::uint32_t>& stacks);
+  bool HasRoom();
   [[nodiscard]] bool CanEnd(std::uint32_t stack) const;
 
   // Adds to out_ what `stack` becomes with the byte; nothing if it is not
@@ -108,6 +110,7 @@ class Automaton {
   std::vector<State> states_;
   std::map<std::vector<std::uint32_t>, int> state_numbers_;
   std::vector<std::uint32_t> out_;  // of the step that is being made
+  std::size_t reads_ = 0;           // in it
   int start_ = 0;
 };
 

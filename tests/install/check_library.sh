@@ -26,15 +26,16 @@ fi
 
 # --- what it shows ------------------------------------------------------
 exported=$(nm -D --defined-only "$library" | awk '{ print $NF }' | sort -u)
-others=$(c++filt <<<"$exported" |
-  grep -vE '^tern_[a-z_]+$|^(typeinfo (name )?for |vtable for )?tern::' || true)
+names=$(c++filt <<<"$exported")
+others=$(grep -vE '^tern_[a-z_]+$|^(typeinfo (name )?for |vtable for )?tern::' \
+  <<<"$names" || true)
 [ -z "$others" ] || fail "libtern.so shows what is not tern's: $others"
 # Of classes, those that a public header declares TERN_API.
 public=$(sed -nE 's/^class TERN_API (\w+).*/\1/p' "$prefix"/include/tern/*.h)
-for class in $(c++filt <<<"$exported" |
-  sed -nE 's/^(typeinfo (name )?for |vtable for )?tern::(\w+)(::.*)?$/\3/p' |
-  sort -u); do
-  if c++filt <<<"$exported" | grep -qE "tern::$class(::|$)"; then
+for class in $(sed -nE \
+  's/^(typeinfo (name )?for |vtable for )?tern::(\w+)(::.*)?$/\3/p' \
+  <<<"$names" | sort -u); do
+  if grep -qE "tern::$class(::|$)" <<<"$names"; then
     grep -qx "$class" <<<"$public" ||
       fail "libtern.so shows tern::$class, which no public header has"
   fi

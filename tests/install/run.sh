@@ -11,7 +11,7 @@ source=$(cd "$here/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 unset CPATH CPLUS_INCLUDE_PATH C_INCLUDE_PATH LIBRARY_PATH LD_LIBRARY_PATH
-unset CMAKE_PREFIX_PATH tern_DIR TERN_MODEL
+unset CMAKE_PREFIX_PATH tern_DIR TERN_MODEL DESTDIR
 
 cmake --install "$build" --prefix "$work/made" >"$work/log"
 prefix=$work/moved

@@ -290,6 +290,9 @@ Abuse Slow(Random& random) {
 
 std::vector<AbuseKind> TransportAbuses() {
   const std::vector<int> bad = {400};
+  // The client's second step comes late where the machine stands still.
+  const std::vector<int> cut = {400, 408};
+  const std::vector<int> left = {200, 400};
   const std::vector<int> any = {200, 400, 404, 405, 411, 413,
                                 415, 417, 431, 501, 505};
   return {
@@ -311,9 +314,9 @@ std::vector<AbuseKind> TransportAbuses() {
       {"header changed", 4, any, After::kEither, ChangedHeader},
       {"HTTP/1.0", 1, {200}, After::kClosed, Version10},
       {"next one sent ahead", 1, bad, After::kKept, SentAhead},
-      {"half a header", 1, bad, After::kClosed, HalfHeader},
-      {"half a body", 1, bad, After::kClosed, HalfBody},
-      {"closed before the answer", 1, bad, After::kClosed, ClosedBeforeAnswer},
+      {"half a header", 1, cut, After::kClosed, HalfHeader},
+      {"half a body", 1, cut, After::kClosed, HalfBody},
+      {"closed before the answer", 1, left, After::kEither, ClosedBeforeAnswer},
       {"closed at once", 1, {kNoAnswer}, After::kClosed, ClosedAtOnce},
       {"reset", 2, {kNoAnswer}, After::kClosed, Reset},
       {"slow", 4, {408}, After::kClosed, Slow}};

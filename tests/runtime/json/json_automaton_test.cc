@@ -1,5 +1,6 @@
 // Which texts the automaton takes as whole documents, and which schemas are
 // refused.
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -212,6 +213,38 @@ TEST(JsonAutomaton, AlternativesThatNestDoNotMultiplyWithoutEnd) {
       R"({"anyOf": [{"type": "array", "items": {"$ref": "#"}},
                     {"type": "array", "items": {"$ref": "#"}}]})");
   EXPECT_TRUE(Takes(schema, Nested(32)));
+}
+
+// 240 arrays that cannot be told apart at each of four levels.  Every byte is
+// tried at each, as for a vocabulary: it takes a second, and would take minutes
+// if all of the 240^4 stacks were read before some are dropped.
+TEST(JsonAutomaton, WideAlternativesThatNestTakeBoundedTime) {
+  nlohmann::json schema = {{"$ref", "#/$defs/a0"}};
+  for (int i = 0; i < 4; ++i) {
+    const nlohmann::json array = {
+        {"type", "array"},
+        {"minItems", 1},
+        {"items", {{"$ref", "#/$defs/" + Name(i + 1)}}}};
+    schema["$defs"][Name(i)]["anyOf"] = std::vector<nlohmann::json>(240, array);
+  }
+  schema["$defs"][Name(4)] = {{"type", "null"}};
+  const Schema parsed = Schema::Parse(schema.dump());
+  const std::clock_t begin = std::clock();
+  Automaton automaton(parsed);
+  int state = automaton.start();
+  for (int depth = 0; depth < 4; ++depth) {
+    for (int byte = 0; byte < 256; ++byte) {
+      (void)automaton.Step(state, static_cast<unsigned char>(byte));
+    }
+    state = automaton.Step(state, '[');
+    ASSERT_NE(state, Automaton::kDead);
+  }
+  EXPECT_LT((std::clock() - begin) / CLOCKS_PER_SEC, 20);
+  for (const char byte : std::string("null]]]]")) {
+    state = automaton.Step(state, static_cast<unsigned char>(byte));
+    ASSERT_NE(state, Automaton::kDead);
+  }
+  EXPECT_TRUE(automaton.IsComplete(state));
 }
 
 TEST(JsonAutomaton, AnEnumIsNeverCutButRefusedIfItIsTooLarge) {
