@@ -32,10 +32,10 @@ class SchemaReader {
   std::size_t AnyNode();
   void RefuseCircles() const;
 
-  Schema& schema_;
   // Counts one more node or value of enum, and the bytes of its text.
   void CountPart(const std::string& place, std::size_t bytes);
 
+  Schema& schema_;
   const Json* root_ = nullptr;
   std::map<std::string, std::size_t> by_name_;  // what $ref names
   std::size_t parts_ = 0;

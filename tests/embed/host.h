@@ -7,13 +7,13 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include <tern/tern.h>
+
+#include "tests/support/child_process.h"
 
 namespace tern {
 
@@ -49,16 +49,8 @@ class Host : public ::testing::Test {
     return {logits.begin(), logits.end()};
   }
 
-  // True if `work` returned true in a child; a hang ends by SIGALRM.
   static bool InChild(const std::function<bool()>& work) {
-    const pid_t child = fork();
-    if (child == 0) {
-      alarm(60);
-      _exit(work() ? 0 : 1);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return tern::InChild(60, work);
   }
 };
 

@@ -18,6 +18,7 @@
 #include "runtime/json/schema.h"
 #include "tests/fuzz/accepts.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/json_values.h"
 
 namespace tern::fuzz {
 namespace {
@@ -26,23 +27,6 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kMostBytes = 400;
 constexpr std::size_t kMostTokens = 6;  // a mask takes a millisecond
-
-bool HasType(const Json& value, std::string_view type) {
-  return (type == "null" && value.is_null()) ||
-         (type == "boolean" && value.is_boolean()) ||
-         (type == "integer" && value.is_number_integer()) ||
-         (type == "number" && value.is_number()) ||
-         (type == "string" && value.is_string()) ||
-         (type == "array" && value.is_array()) ||
-         (type == "object" && value.is_object());
-}
-
-std::size_t Characters(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char byte) {
-        return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
-      }));
-}
 
 // A second reading of the specification.
 class Judge {

@@ -3,40 +3,20 @@
 #include <functional>
 #include <optional>
 #include <sstream>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <tern/error.h>
 #include <tern/sampler.h>
 
 #include "tests/runtime/session_fixture.h"
+#include "tests/support/child_process.h"
 
 namespace tern {
 namespace {
 
 class SessionProcess : public SessionFixture {
  protected:
-  // True if `work` returned true in a child.
   static bool InChild(const std::function<bool()>& work) {
-    const pid_t child = fork();
-    if (child == 0) {
-      alarm(20);
-      _exit(work() ? 0 : 1);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  }
-
-  static bool IsRefused(const std::function<void()>& call) {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.code() == ErrorCode::kInvalidArgument &&
-             std::string(error.what()).find("before fork()") !=
-                 std::string::npos;
-    }
-    return false;
+    return tern::InChild(20, work);
   }
 };
 
@@ -64,10 +44,10 @@ TEST_F(SessionProcess, AChildMayNotWorkWithASessionOfItsParent) {
     session.Append(Ids(0, 5));
     Sampler greedy({.temperature = 0});
     EXPECT_TRUE(InChild([&] {
-      return IsRefused([&] { session.Append(Ids(5, 5)); }) &&
-             IsRefused([&] { session.Next(greedy); }) &&
-             IsRefused([&] { (void)session.Logits(); }) &&
-             IsRefused([&] { session.Truncate(1); }) &&
+      return IsRefusedAfterFork([&] { session.Append(Ids(5, 5)); }) &&
+             IsRefusedAfterFork([&] { session.Next(greedy); }) &&
+             IsRefusedAfterFork([&] { (void)session.Logits(); }) &&
+             IsRefusedAfterFork([&] { session.Truncate(1); }) &&
              session.tokens().size() == 5;
     }));
   }

@@ -18,6 +18,7 @@
 #include "tests/runtime/scheduler/texts.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/golden.h"
+#include "tests/support/json_values.h"
 
 namespace tern {
 namespace {
@@ -28,23 +29,6 @@ std::shared_ptr<const Model> Books() {
   static const auto model =
       Model::Load(testing::SourceDir() / "models/books-79m.gguf");
   return model;
-}
-
-std::size_t Characters(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char byte) {
-        return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U;
-      }));
-}
-
-bool HasType(const json& value, const std::string& type) {
-  return (type == "null" && value.is_null()) ||
-         (type == "boolean" && value.is_boolean()) ||
-         (type == "integer" && value.is_number_integer()) ||
-         (type == "number" && value.is_number()) ||
-         (type == "string" && value.is_string()) ||
-         (type == "array" && value.is_array()) ||
-         (type == "object" && value.is_object());
 }
 
 // A second reading of the specification, for the keywords that are supported.
