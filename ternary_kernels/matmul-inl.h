@@ -17,7 +17,7 @@
 #include "packing/tiles.h"
 #include "ternary_kernels/matmul.h"
 
-#include "ternary_kernels/matmul_slots-inl.h"
+#include "ternary_kernels/matmul_rows-inl.h"
 #include "ternary_kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -54,9 +54,6 @@ HWY_NOINLINE inline void MatMulOnTarget(const TernaryView& w,
 
 #else  // !TERN_PLAIN_TARGET
 
-// A table has a slot for each of the sums of four columns; a slot holds that
-// sum of each token.
-inline constexpr size_t kSlots = 81;
 // Rows that share the building of a table.  Their int16 sums (288 KiB for 32
 // tokens) should stay in a second-level cache; callers take fewer rows on
 // machines with a small one.
@@ -64,21 +61,6 @@ inline constexpr size_t kBlockRows = 4608;
 
 inline constexpr size_t kMaxTokens =
     hn::MaxLanes(hn::ScalableTag<int16_t>()) == 8 ? 16 : 32;
-
-// The tokens of a tile lie side by side in one or two vectors.
-template <size_t kTokens>
-struct TokenTileOf {
-  using D16 = hn::CappedTag<int16_t, kTokens>;
-  using D32 = hn::RepartitionToWide<D16>;
-  using D8 = hn::Rebind<int8_t, D16>;
-  using V16 = hn::Vec<D16>;
-  static constexpr size_t kLanes = hn::MaxLanes(D16());
-  static constexpr size_t kVectors = kTokens / kLanes;
-  static constexpr size_t kSlotBytes = kTokens * sizeof(int16_t);
-  static constexpr size_t kTableLanes = kSlots * kTokens;
-  static constexpr size_t kTablesBytes =
-      hwy::RoundUpTo(kPassTiles * kTableLanes * sizeof(int16_t), 64);
-};
 
 struct Scratch {
   int16_t* tables;  // [kPassTiles][kSlots][kTokens]
@@ -181,81 +163,6 @@ inline void BuildTables(const MatMulArgs& args, size_t group, size_t tiles,
   }
   std::fill(tables, tables + (kPassTiles - tiles) * Tile::kTableLanes,
             int16_t{0});
-}
-
-// The byte offset in a table of the slot in byte kByte.
-template <size_t kTokens, size_t kByte>
-HWY_INLINE size_t SlotOffset(uint64_t word) {
-  constexpr size_t kSlotBytes = TokenTileOf<kTokens>::kSlotBytes;
-  constexpr int kShift = kSlotBytes == 64 ? 6 : 5;
-  static_assert(size_t{1} << kShift == kSlotBytes);
-  constexpr uint64_t kMask = uint64_t{0xff} << kShift;
-  if constexpr (kByte == 0) {
-    return static_cast<size_t>((word << kShift) & kMask);
-  } else {
-    return static_cast<size_t>((word >> (8 * kByte - kShift)) & kMask);
-  }
-}
-
-// sum[vector] += the slot of byte kByte of the word, and of those after it.
-template <size_t kTokens, size_t kByte = 0>
-HWY_INLINE void AddSlots(const int16_t* HWY_RESTRICT tables, uint64_t word,
-                         typename TokenTileOf<kTokens>::V16* sum) {
-  if constexpr (kByte < kPassTiles) {
-    using Tile = TokenTileOf<kTokens>;
-    const int16_t* slot = tables + kByte * Tile::kTableLanes +
-                          SlotOffset<kTokens, kByte>(word) / sizeof(int16_t);
-    for (size_t v = 0; v < Tile::kVectors; ++v) {
-      sum[v] = hn::Add(sum[v],
-                       hn::Load(typename Tile::D16(), slot + v * Tile::kLanes));
-    }
-    AddSlots<kTokens, kByte + 1>(tables, word, sum);
-  }
-}
-
-// sums[token] += the slots of a row.
-template <size_t kTokens>
-HWY_INLINE void AddRow(const int16_t* HWY_RESTRICT tables, uint64_t word,
-                       int16_t* HWY_RESTRICT sums) {
-  using Tile = TokenTileOf<kTokens>;
-  const typename Tile::D16 d;
-  typename Tile::V16 sum[Tile::kVectors];
-  for (size_t v = 0; v < Tile::kVectors; ++v) {
-    sum[v] = hn::Load(d, sums + v * Tile::kLanes);
-  }
-  AddSlots<kTokens>(tables, word, sum);
-  for (size_t v = 0; v < Tile::kVectors; ++v) {
-    hn::Store(sum[v], d, sums + v * Tile::kLanes);
-  }
-}
-
-// sums[row][token] += tables[tile][slot(row, tile)][token] for the strips of 64
-// rows that lie `strip_bytes` apart.
-template <size_t kTokens>
-HWY_INLINE void AddTables(const uint8_t* HWY_RESTRICT codes, size_t tiles,
-                          size_t strip_bytes, size_t strips,
-                          const int16_t* HWY_RESTRICT tables,
-                          int16_t* HWY_RESTRICT sums) {
-  constexpr size_t kWords = kLanes8 / 8;  // in a vector
-  // Strips: one is summed in about the time that memory takes to answer.  16
-  // tokens, 35 MB of codes, one thread: 1.06 times the rate of one strip ahead.
-  constexpr size_t kAhead = 3;
-  HWY_ALIGN uint64_t words[packing::kTileRows];
-  for (size_t s = 0; s < strips; ++s, codes += strip_bytes) {
-    for (size_t t = 0; t < kPassTiles; ++t) {
-      hwy::Prefetch(codes + kAhead * strip_bytes + t * packing::kTileBytes);
-    }
-    GatherSlots(codes, tiles, words);
-    for (size_t v = 0; v < packing::kTileRows; v += 8 * kWords) {
-      for (size_t b = v; b < v + kWords; b += 2) {
-        for (size_t i = b; i < b + 8 * kWords; i += kWords) {
-          AddRow<kTokens>(tables, words[i], sums);
-          AddRow<kTokens>(tables, words[i + 1], sums + kTokens);
-          sums += 2 * kTokens;
-        }
-      }
-    }
-  }
 }
 
 // Empties the int16 sums into the int32 ones.

@@ -8,6 +8,7 @@
 #define TERN_TERNARY_KERNELS_MATMUL_SLOTS_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -93,6 +94,35 @@ HWY_INLINE void GatherSlots(const uint8_t* HWY_RESTRICT codes, size_t tiles,
       }
     }
   }
+}
+
+// Where the offsets of the even and the odd rows of a vector's 16-bit lanes go:
+// lanes stay where they are, which costs no shuffles.
+inline constexpr size_t kOffsetRows = kLanes8 / 2;
+
+// offsets[tile][64 / kLanes8][row % 2][row % kLanes8 / 2] = the bytes from the
+// start of a table to the slot of that row's code, kSlotBytes a slot; 0 for the
+// tiles of the pass that are not there.
+template <size_t kSlotBytes>
+HWY_INLINE void SpreadOffsets(const uint8_t* HWY_RESTRICT codes, size_t tiles,
+                              uint16_t* HWY_RESTRICT offsets) {
+  constexpr int kShift = kSlotBytes == 64 ? 6 : 5;
+  static_assert(size_t{1} << kShift == kSlotBytes);
+  const D8 d;
+  const hn::Repartition<uint16_t, D8> d16;
+  const auto mask = hn::Set(d16, uint16_t{0xff << kShift});
+  for (size_t t = 0; t < tiles; ++t) {
+    for (size_t at = 0; at < packing::kTileRows; at += kLanes8) {
+      const auto slots = hn::BitCast(
+          d16, SlotOf(hn::Load(d, codes + t * packing::kTileBytes + at)));
+      uint16_t* to = offsets + t * packing::kTileRows + at;
+      hn::Store(hn::And(hn::ShiftLeft<kShift>(slots), mask), d16, to);
+      hn::Store(hn::And(hn::ShiftRight<8 - kShift>(slots), mask), d16,
+                to + kOffsetRows);
+    }
+  }
+  std::fill(offsets + tiles * packing::kTileRows,
+            offsets + kPassTiles * packing::kTileRows, uint16_t{0});
 }
 
 }  // namespace
