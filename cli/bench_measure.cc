@@ -69,15 +69,6 @@ struct Sample {
 struct Round {
   std::vector<Sample> samples;
   std::vector<double> bandwidths;
-
-  [[nodiscard]] bool IsSteady() const {
-    // The readings of a steady machine lie within 10 % of each other; where the
-    // cores of a virtual one change their place they differ by 70 %.
-    constexpr double kSteady = 1.15;
-    const auto [least, most] =
-        std::minmax_element(bandwidths.begin(), bandwidths.end());
-    return *most <= kSteady * *least;
-  }
 };
 
 std::string FileName(const std::string& path) {
@@ -312,15 +303,14 @@ BenchResult EmptyResult(const BenchOptions& options, const BenchTest& test,
   return result;
 }
 
-// What all layers and the head would take.  The head is read at the full speed
-// of memory, which no kernel quite reaches: if anything, that is too little.
+// What all layers and the head would take.
 Sample WholeSample(const Sample& layers, const Contender& contender,
                    const BenchTest& test, double bandwidth) {
   const double head_bytes =
       static_cast<double>(contender.head_bytes) /
       (test.decodes ? 1 : static_cast<double>(test.tokens));
-  return {layers.seconds_per_token * contender.layers_factor +
-              head_bytes / 1e9 / bandwidth,
+  return {WholeSeconds(layers.seconds_per_token, contender.layers_factor,
+                       head_bytes, bandwidth),
           layers.bytes_per_token * contender.layers_factor + head_bytes};
 }
 
@@ -349,7 +339,8 @@ void AddRound(const BenchOptions& options, BandwidthProbe& probe,
               Match& match) {
   const BenchTest test = match.results.front().test;
   Round round = TakeRound(options, test, match.lanes, probe);
-  for (; !round.IsSteady() && match.repeats_left > 0; --match.repeats_left) {
+  for (; !IsSteady(round.bandwidths) && match.repeats_left > 0;
+       --match.repeats_left) {
     round = TakeRound(options, test, match.lanes, probe);
     for (BenchResult& result : match.results) ++result.repeated_rounds;
   }
@@ -411,6 +402,18 @@ double MedianRatio(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < a.size(); ++i) ratios.push_back(a[i] / b[i]);
   return Median(std::move(ratios));
+}
+
+bool IsSteady(const std::vector<double>& bandwidths) {
+  constexpr double kSteady = 1.15;
+  const auto [least, most] =
+      std::minmax_element(bandwidths.begin(), bandwidths.end());
+  return *most <= kSteady * *least;
+}
+
+double WholeSeconds(double seconds, double layers_factor, double head_bytes,
+                    double bandwidth) {
+  return seconds * layers_factor + head_bytes / 1e9 / bandwidth;
 }
 
 std::vector<BenchResult> Measure(const BenchOptions& options) {

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import figures
+import pairs
 
 GB = 1e9
 _TERNARY, _F16, _PAPER = "#1b6ca8", "#c44e2d", "#444444"
@@ -54,7 +55,7 @@ def draw(folder, name, script, size=(860, 480)):
 
 
 def _speedup(sizes):
-    rows = [(s.label, s.decode_ratio, s.prefill_ratio,
+    rows = [(s.label, s.decode_main.ratio, s.prefill_main.ratio,
              figures.PAPER_SPEED.get(s.shape)) for s in sizes]
     return data_block("data", rows) + """
 set style data histograms
@@ -124,9 +125,9 @@ def _roofline(records):
                                  if p[1:3] == (form, test)] or [(None, None)])
         for form in ("ternary", "f16") for test in ("tg", "pp"))
     lines = [f"{low} * x with lines lc rgb '#aaaaaa' lw 2 dt 2 title "
-             f"'memory at {low:.0f} GB/s, the slowest run'",
+             f"'memory at {low:.0f} GB/s, the slowest pair'",
              f"{high} * x with lines lc rgb '#888888' lw 2 title "
-             f"'memory at {high:.0f} GB/s, the fastest run'"]
+             f"'memory at {high:.0f} GB/s, the fastest pair'"]
     for key, colour, dash, text in (
             ("MatMul 256", _TERNARY, 1, "table kernel alone, 256 tokens"),
             ("MultiplyAdd 256", "#6aa84f", 3, "multiply-add yardstick"),
@@ -185,8 +186,10 @@ plot $f16 using 1:2 with linespoints ls 1 title 'cache of f16', \
 
 
 def _first_token(records):
-    gap = [(None, None)]
-    return "".join(data_block(form, figures.first_token(records, form) or gap)
+    rows = [(tokens, pairs.main_figure(found))
+            for tokens, found in figures.first_token(records)]
+    return "".join(data_block(form, [(tokens, tokens / getattr(figure, form))
+                                     for tokens, figure in rows])
                    for form in ("ternary", "f16")) + """
 set logscale xy
 set grid xtics ytics lc rgb '#dddddd' lt 1
@@ -213,7 +216,7 @@ def draw_all(folder, records, tell):
                         (860, 420)))
     if figures.contexts(records, "f16"):
         scripts.append(("context", _contexts(records), (860, 420)))
-    if figures.first_token(records, "ternary"):
+    if figures.first_token(records):
         scripts.append(("first-token", _first_token(records), (860, 420)))
     drawn = []
     for script in scripts:
