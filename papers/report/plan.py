@@ -51,7 +51,7 @@ _COMPARE = {
     "bitnet-700m": ("-p 128 -n 16 -r 7", 3),
     "bitnet-1.3b": ("-p 128 -n 16 -r 5", 3),
     "bitnet-3b": ("-p 128 -n 8 -r 5", 2),
-    "bitnet-3.9b": ("-p 128 -n 8 -r 5", 2),
+    "bitnet-3.9b": ("-p 128 -n 8 -r 4", 2),
     "llama3-8b": ("--f16-layers 1 -p 128 -n 8 -r 5", 2),
     "falcon3-10b": ("--f16-layers 1 -p 128 -n 8 -r 5", 2),
     "13b": ("--f16-layers 1 -p 128 -n 8 -r 4", 2),
@@ -100,11 +100,12 @@ def _kernels(run, quick, cores):
     # part of the roofline.
     return Measurement(parts("kernels-ternary")[run], "kernels", (
         "1" if quick else "2",  # processes
-        "matmul_bench", "--benchmark_repetitions=5",
+        "matmul_bench",
+        f"--benchmark_repetitions={3 if quick else 7}",
         "--benchmark_min_time=0.05",
         "--benchmark_enable_random_interleaving=true",
-        "--benchmark_filter=^(MultiplyAdd|Mat.*/BEST)/6912/2560/"
-        f"(1|256)/{min(cores, 2)}/"))
+        "--benchmark_filter=^((MultiplyAdd|MatVec/BEST)/6912/2560/1|"
+        f"(MultiplyAdd|MatMul/BEST)/6912/2560/256)/{min(cores, 2)}/"))
 
 
 def _dense_kernels(cores):
