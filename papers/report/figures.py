@@ -53,14 +53,6 @@ class Size:
         return LABELS[self.shape] + ("*" if self.f16.computed else "")
 
     @property
-    def decode_main(self):
-        return pairs.main_figure(self.decode)
-
-    @property
-    def prefill_main(self):
-        return pairs.main_figure(self.prefill)
-
-    @property
     def weights_ratio(self):
         return self.f16.weights_bytes / self.ternary.weights_bytes
 

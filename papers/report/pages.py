@@ -138,7 +138,8 @@ def _speeds(page, records):
               "whether they share a path to memory. FP16, which reads eight "
               "times the bytes, gains more from the faster one. So there are "
               "two ratios, each beside its speed and the number of its pairs; "
-              "the plot shows that of more pairs.")
+              f"the plots show those at {pairs.usual_speed(every):.0f} GB/s, "
+              "of which there are more.")
 
 
 def _least(size, figure):

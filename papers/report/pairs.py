@@ -97,6 +97,17 @@ def by_speed(pairs, cut):
     return [_figure(part) for part in parts if part]
 
 
-def main_figure(found):
-    """Of the speed at which most pairs were taken."""
-    return max(found, key=lambda figure: figure.pairs)
+def alike(one, two):
+    """Whether two speeds are of the same memory."""
+    return max(one, two) <= APART * min(one, two)
+
+
+def usual_speed(pairs):
+    """The speed at which most pairs were taken."""
+    found = by_speed(pairs, border(pairs))
+    return max(found, key=lambda figure: figure.pairs).speed
+
+
+def at(found, speed):
+    """The figure at a speed, or None."""
+    return next((f for f in found if alike(f.speed, speed)), None)

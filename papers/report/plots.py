@@ -54,16 +54,22 @@ def draw(folder, name, script, size=(860, 480)):
     return name
 
 
-def _speedup(sizes):
-    rows = [(s.label, s.decode_main.ratio, s.prefill_main.ratio,
+def _ratio(found, speed):
+    figure = pairs.at(found, speed)
+    return figure.ratio if figure else None
+
+
+def _speedup(sizes, speed):
+    rows = [(s.label, _ratio(s.decode, speed), _ratio(s.prefill, speed),
              figures.PAPER_SPEED.get(s.shape)) for s in sizes]
-    return data_block("data", rows) + """
+    return data_block("data", rows) + f"""
+set ylabel 'ternary over FP16, times as fast (memory at {speed:.0f} GB/s)'
+""" + """
 set style data histograms
 set style histogram clustered gap 1
 set style fill solid 0.9 noborder
 set boxwidth 0.9
 set xlabel 'parameters of the model (*: FP16 computed, not measured)'
-set ylabel 'ternary over FP16, times as fast'
 set yrange [0:*]
 set offsets 0, 0, graph 0.25, 0
 plot $data using 2:xtic(1) ls 1 title 'decode', \
@@ -186,15 +192,17 @@ plot $f16 using 1:2 with linespoints ls 1 title 'cache of f16', \
 
 
 def _first_token(records):
-    rows = [(tokens, pairs.main_figure(found))
+    speed = pairs.usual_speed(figures.all_pairs(records))
+    rows = [(tokens, pairs.at(found, speed))
             for tokens, found in figures.first_token(records)]
-    return "".join(data_block(form, [(tokens, tokens / getattr(figure, form))
-                                     for tokens, figure in rows])
-                   for form in ("ternary", "f16")) + """
+    return "".join(data_block(form, [
+        (tokens, tokens / getattr(figure, form) if figure else None)
+        for tokens, figure in rows]) for form in ("ternary", "f16")) + f"""
+set ylabel 'seconds to the first token (memory at {speed:.0f} GB/s)'
+""" + """
 set logscale xy
 set grid xtics ytics lc rgb '#dddddd' lt 1
 set xlabel 'tokens of the prompt'
-set ylabel 'seconds to the first token'
 set xtics (16, 32, 64, 128, 256, 512)
 set xrange [12:700]
 plot $ternary using 1:2 with linespoints ls 1 title 'ternary', \
@@ -207,7 +215,8 @@ def draw_all(folder, records, tell):
     sizes = figures.sizes(records)
     scripts = []
     if sizes:
-        scripts += [("speedup", _speedup(sizes), (860, 460)),
+        speed = pairs.usual_speed(figures.all_pairs(records))
+        scripts += [("speedup", _speedup(sizes, speed), (860, 460)),
                     ("memory", _memory(sizes), (1000, 520))]
     if figures.roofline(records):
         scripts.append(("roofline", _roofline(records), (1100, 520)))

@@ -72,7 +72,7 @@ class Row:
 
 def _alike(one, two):
     return one.speed is None or \
-        max(one.speed, two.speed) <= pairs.APART * min(one.speed, two.speed)
+        pairs.alike(one.speed, two.speed)
 
 
 def compare(first, second):

@@ -202,7 +202,9 @@ class Pairs(unittest.TestCase):
         slow, fast = pairs.by_speed(found, cut)
         self.assertEqual((slow.speed, slow.pairs, slow.ratio), (34, 2, 5))
         self.assertEqual((fast.speed, fast.pairs, fast.ratio), (60, 3, 4))
-        self.assertEqual(pairs.main_figure([slow, fast]), fast)
+        self.assertEqual(pairs.usual_speed(found), 60)
+        self.assertEqual(pairs.at([slow, fast], 36), slow)
+        self.assertIsNone(pairs.at([slow], 60))
 
     def test_noise_is_one_speed(self):
         noisy = [(40, 8, (s, s, s)) for s in (31, 33, 34, 34.5, 35, 36)]
