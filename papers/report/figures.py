@@ -4,9 +4,9 @@ Where f16 is too large to be measured, tern bench computes it from layers of the
 same shape that it measures in turn with ternary; `computed` is set then.
 
 Ratios of speed are medians of the ratios of neighbouring samples, one for each
-speed of the memory (pairs.py).  A comparison is made in several runs spread over
-the report: where a program's memory lies, and which minute it is, makes some
-percent for all samples of a run.
+speed of the memory (pairs.py).  A comparison is made in several runs, spread
+over the report: where a program's memory lies, and which minute it is, makes
+some percent for all samples of a run.
 """
 import dataclasses
 import statistics
@@ -111,8 +111,10 @@ def _compared(records):
     return found
 
 
-def all_pairs(records):
+def all_pairs(records, names=None):
+    """Of all comparisons, or of those named."""
     return [pair for name, test in _compared(records)
+            if names is None or name in names
             for pair in _pairs(records, name, test)]
 
 

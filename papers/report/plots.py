@@ -5,6 +5,7 @@ import subprocess
 
 import figures
 import pairs
+import plan
 
 GB = 1e9
 _TERNARY, _F16, _PAPER = "#1b6ca8", "#c44e2d", "#444444"
@@ -192,12 +193,13 @@ plot $f16 using 1:2 with linespoints ls 1 title 'cache of f16', \
 
 
 def _first_token(records):
-    speed = pairs.usual_speed(figures.all_pairs(records))
-    rows = [(tokens, pairs.at(found, speed))
-            for tokens, found in figures.first_token(records)]
-    return "".join(data_block(form, [
-        (tokens, tokens / getattr(figure, form) if figure else None)
-        for tokens, figure in rows]) for form in ("ternary", "f16")) + f"""
+    speed = pairs.usual_speed(figures.all_pairs(records, plan.FIRST_TOKEN))
+    found = {tokens: pairs.at(by_speed, speed)
+             for tokens, by_speed in figures.first_token(records)}
+    return "".join(
+        data_block(form, [(tokens, tokens / getattr(figure, form))
+                          for tokens, figure in found.items() if figure])
+        for form in ("ternary", "f16")) + f"""
 set ylabel 'seconds to the first token (memory at {speed:.0f} GB/s)'
 """ + """
 set logscale xy

@@ -131,9 +131,9 @@ def page_of(results):
     page = pages.Page()
     page.heading(1, "Quality: perplexity and agreement")
     page.text(f"Held-out books: {WINDOWS} windows of 1024 tokens, each fed "
-              "whole, all but its first token scored. Reference: Hugging Face transformers in float32, on "
-              "the same windows. Of ternary models differences below 0.001 "
-              "nats mean nothing: one activation that rounds the other way "
+              "whole, all but its first token scored. Reference: Hugging "
+              "Face transformers in float32, on the same windows. Of ternary "
+              "models differences below 0.001 nats mean nothing: one activation that rounds the other way "
               "makes as much. Made by papers/report/quality.py.")
     rows = []
     for r in results:

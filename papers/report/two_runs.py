@@ -49,7 +49,7 @@ def ratios(records):
     for tokens, first in figures.first_token(records):
         found[f"first token after {tokens}"] = _speeds(first)
     for tokens, ratio in figures.yardstick_ratios(records).items():
-        found[f"kernel over the yardstick, {tokens} tokens"] = [Ratio(ratio)]
+        found[f"kernel over the yardstick, tokens: {tokens}"] = [Ratio(ratio)]
     return found
 
 
