@@ -8,6 +8,8 @@
 
 #include <tern/cpu.h>
 
+#include "cli/bench_figures.h"
+
 namespace tern::cli {
 namespace {
 

@@ -11,7 +11,7 @@ import math
 import statistics
 import typing
 
-STEADY = 1.15  # as in cli/bench_measure.cc
+STEADY = 1.15  # as in cli/bench_figures.cc
 APART = 1.25  # two speeds of a machine; noise of one is within 10 %
 
 

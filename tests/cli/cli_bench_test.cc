@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/bench_figures.h"
 #include "cli/bench_report.h"
 #include "cli/peak_memory.h"
 #include "tests/support/subprocess.h"
