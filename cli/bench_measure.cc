@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <random>
 #include <span>
+#include <utility>
 
 #include <tern/bandwidth.h>
 #include <tern/cpu.h>
 #include <tern/reference_check.h>
 #include <tern/sampler.h>
 
+#include "cli/bench_figures.h"
 #include "cli/io.h"
 #include "cli/loading.h"
 #include "cli/peak_memory.h"
@@ -35,6 +38,18 @@ struct Contender {
   double load_seconds = 0;
   std::uint64_t load_growth = 0;   // of memory, at the most
   std::uint64_t model_growth = 0;  // and what stayed
+  // Where the model is some layers of a shape: those of the shape for each of
+  // them, and the bytes of the head, which is missing.
+  double layers_factor = 1;
+  std::uint64_t head_bytes = 0;
+
+  [[nodiscard]] bool IsStandIn() const { return head_bytes != 0; }
+  [[nodiscard]] std::string Title() const {
+    return name + " " + model->linear_type() +
+           (IsStandIn() ? ", layers alone: " +
+                              std::to_string(model->config().num_layers)
+                        : "");
+  }
 };
 
 // A session of a contender with some number of threads.
@@ -46,8 +61,15 @@ struct Lane {
 };
 
 struct Sample {
-  double tokens_per_second = 0;
+  double seconds_per_token = 0;
   double bytes_per_token = 0;
+};
+
+// One sample in each of some lanes, and how fast memory was read before the
+// first and after each.
+struct Round {
+  std::vector<Sample> samples;
+  std::vector<double> bandwidths;
 };
 
 std::string FileName(const std::string& path) {
@@ -59,6 +81,19 @@ std::string FileName(const std::string& path) {
 
 int MostThreads(const BenchOptions& options) {
   return *std::max_element(options.threads.begin(), options.threads.end());
+}
+
+bool IsStandIn(const BenchOptions& options, WeightFormat format) {
+  return options.f16_layers != 0 && format == WeightFormat::kF16;
+}
+
+// Some layers of a shape, with next to no vocabulary.
+ModelConfig StandIn(ModelConfig config, std::size_t layers) {
+  constexpr std::size_t kVocabulary = 64;  // rows that are checked
+  config.num_layers = layers;
+  config.vocab_size = kVocabulary;
+  config.tied_head = true;
+  return config;
 }
 
 std::shared_ptr<const Model> LoadOrMake(const BenchOptions& options,
@@ -85,6 +120,9 @@ std::shared_ptr<const Model> LoadOrMake(const BenchOptions& options,
   ModelConfig config = RandomShape(options.shape);
   CheckBenchContext(options, config);
   if (options.format.input_type) config.input_type = *options.format.input_type;
+  if (IsStandIn(options, format)) {
+    config = StandIn(std::move(config), options.f16_layers);
+  }
   return MakeRandomModel(config, random);
 }
 
@@ -102,7 +140,14 @@ Contender Prepare(const BenchOptions& options, WeightFormat format,
   contender.model_growth = after > before ? after - before : 0;
   const Model& model = *contender.model;
   CheckBenchContext(options, model.config());
-  const std::string name = contender.name + " " + model.linear_type();
+  if (IsStandIn(options, format)) {
+    const ModelConfig whole = RandomShape(options.shape);
+    contender.layers_factor = static_cast<double>(whole.num_layers) /
+                              static_cast<double>(options.f16_layers);
+    contender.head_bytes =
+        whole.vocab_size * whole.hidden_size * sizeof(std::uint16_t);
+  }
+  const std::string name = contender.Title();
   Note(name + ": " + HumanBytes(model.weights_bytes()) + " of weights in " +
        Fixed(contender.load_seconds, 1) + " s");
   const ReferenceCheck check =
@@ -172,7 +217,7 @@ Sample TakeSample(const BenchOptions& options, const BenchTest& test,
   }
   const double seconds = SecondsSince(start);
   const auto tokens = static_cast<double>(test.tokens);
-  return {tokens / seconds,
+  return {seconds / tokens,
           static_cast<double>(session.bytes_read() - bytes) / tokens};
 }
 
@@ -189,10 +234,9 @@ Lane WarmUp(const BenchOptions& options, const Contender& contender,
                                       .num_threads = threads});
   for (const BenchTest& test : options.tests) {
     const Sample sample = TakeSample(options, test, lane);
-    Note(contender.name + " " + contender.model->linear_type() + ": " +
-         test.Name() + ", " + std::to_string(threads) +
-         (threads == 1 ? " thread" : " threads") + ": warm-up, " +
-         Fixed(sample.tokens_per_second, 1) + " tokens/s");
+    Note(contender.Title() + ": " + test.Name() + ", " +
+         std::to_string(threads) + (threads == 1 ? " thread" : " threads") +
+         ": warm-up, " + Fixed(1 / sample.seconds_per_token, 1) + " tokens/s");
   }
   lane.peak_growth =
       std::max(contender.load_growth, contender.model_growth + memory.Growth());
@@ -220,6 +264,22 @@ std::uint64_t LayerWeights(const ModelConfig& config) {
          (attention + 3 * config.ffn_size);
 }
 
+// What a result says of some layers becomes what it says of all.
+void MakeWhole(const BenchOptions& options, double factor,
+               BenchResult& result) {
+  const auto times = [factor](std::uint64_t bytes) {
+    return static_cast<std::uint64_t>(
+        std::llround(static_cast<double>(bytes) * factor));
+  };
+  result.computed_from_layers = options.f16_layers;
+  result.weights_bytes =
+      RandomModelBytes(RandomShape(options.shape), WeightFormat::kF16);
+  result.layers_bytes = times(result.layers_bytes);
+  result.layer_weights = times(result.layer_weights);
+  result.cache_bytes = times(result.cache_bytes);
+  result.peak_rss_bytes = 0;
+}
+
 BenchResult EmptyResult(const BenchOptions& options, const BenchTest& test,
                         const Lane& lane) {
   BenchResult result;
@@ -238,10 +298,77 @@ BenchResult EmptyResult(const BenchOptions& options, const BenchTest& test,
   result.scratch_bytes = lane.session->scratch_bytes();
   result.peak_rss_bytes = lane.peak_growth;
   result.load_seconds = lane.contender->load_seconds;
+  if (lane.contender->IsStandIn()) {
+    MakeWhole(options, lane.contender->layers_factor, result);
+  }
   return result;
 }
 
-// Rounds of one sample each: every test in every lane.
+// What all layers and the head would take.
+Sample WholeSample(const Sample& layers, const Contender& contender,
+                   const BenchTest& test, double bandwidth) {
+  const double head_bytes =
+      static_cast<double>(contender.head_bytes) /
+      (test.decodes ? 1 : static_cast<double>(test.tokens));
+  return {WholeSeconds(layers.seconds_per_token, contender.layers_factor,
+                       head_bytes, bandwidth),
+          layers.bytes_per_token * contender.layers_factor + head_bytes};
+}
+
+Round TakeRound(const BenchOptions& options, const BenchTest& test,
+                std::span<const Lane> lanes, BandwidthProbe& probe) {
+  Round round;
+  round.bandwidths.push_back(probe.Measure(lanes.front().threads));
+  for (const Lane& lane : lanes) {
+    const Sample sample = TakeSample(options, test, lane);
+    const double bandwidth = probe.Measure(lane.threads);
+    round.bandwidths.push_back(bandwidth);
+    round.samples.push_back(
+        WholeSample(sample, *lane.contender, test, bandwidth));
+  }
+  return round;
+}
+
+// Results of one test, one a lane, all of as many threads.
+struct Match {
+  std::span<const Lane> lanes;
+  std::span<BenchResult> results;
+  std::size_t repeats_left = 0;
+};
+
+void AddRound(const BenchOptions& options, BandwidthProbe& probe,
+              Match& match) {
+  const BenchTest test = match.results.front().test;
+  Round round = TakeRound(options, test, match.lanes, probe);
+  for (; !IsSteady(round.bandwidths) && match.repeats_left > 0;
+       --match.repeats_left) {
+    round = TakeRound(options, test, match.lanes, probe);
+    for (BenchResult& result : match.results) ++result.repeated_rounds;
+  }
+  for (std::size_t i = 0; i < match.results.size(); ++i) {
+    BenchResult& result = match.results[i];
+    result.samples.push_back(1 / round.samples[i].seconds_per_token);
+    result.bytes_read_per_token = round.samples[i].bytes_per_token;
+    result.bandwidths_before.push_back(round.bandwidths[i]);
+    result.bandwidths.push_back(round.bandwidths[i + 1]);
+  }
+}
+
+// Those of one test with one number of threads are compared with each other:
+// formats and heads.
+std::vector<Match> Matches(const BenchOptions& options,
+                           std::span<const Lane> lanes,
+                           std::span<BenchResult> results) {
+  const std::size_t size = lanes.size() / options.threads.size();
+  std::vector<Match> matches;
+  for (std::size_t i = 0; i < results.size(); i += size) {
+    matches.push_back({lanes.subspan(i % lanes.size(), size),
+                       results.subspan(i, size), options.repetitions / 2});
+  }
+  return matches;
+}
+
+// A round of every test and number of threads, then the next of each.
 std::vector<BenchResult> TakeTurns(const BenchOptions& options,
                                    const std::vector<Lane>& lanes,
                                    BandwidthProbe& probe) {
@@ -251,35 +378,19 @@ std::vector<BenchResult> TakeTurns(const BenchOptions& options,
       results.push_back(EmptyResult(options, test, lane));
     }
   }
+  std::vector<Match> matches = Matches(options, lanes, results);
   Progress bar("measuring");
-  const std::size_t steps = options.repetitions * results.size();
+  const std::size_t steps = options.repetitions * matches.size();
   for (std::size_t step = 0; step < steps; ++step) {
-    BenchResult& result = results[step % results.size()];
-    const Lane& lane = lanes[step % lanes.size()];
+    Match& match = matches[step % matches.size()];
     bar.Update(static_cast<double>(step) / static_cast<double>(steps),
-               result.format + " " + result.test.Name());
-    const Sample sample = TakeSample(options, result.test, lane);
-    result.samples.push_back(sample.tokens_per_second);
-    result.bytes_read_per_token = sample.bytes_per_token;
-    result.bandwidths.push_back(probe.Measure(lane.threads));
+               match.results.front().test.Name());
+    AddRound(options, probe, match);
   }
   return results;
 }
 
 }  // namespace
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half]
-                                : (values[half - 1] + values[half]) / 2;
-}
-
-double MedianRatio(const std::vector<double>& a, const std::vector<double>& b) {
-  std::vector<double> ratios;
-  for (std::size_t i = 0; i < a.size(); ++i) ratios.push_back(a[i] / b[i]);
-  return Median(std::move(ratios));
-}
 
 std::vector<BenchResult> Measure(const BenchOptions& options) {
   ChooseTarget(options.target);
@@ -289,7 +400,9 @@ std::vector<BenchResult> Measure(const BenchOptions& options) {
   BandwidthProbe probe(MostThreads(options));
   const std::vector<Lane> lanes = WarmUpAll(options, contenders);
   std::vector<BenchResult> results = TakeTurns(options, lanes, probe);
-  for (BenchResult& result : results) result.peak_rss_bytes += program;
+  for (BenchResult& result : results) {
+    if (result.computed_from_layers == 0) result.peak_rss_bytes += program;
+  }
   return results;
 }
 

@@ -22,9 +22,15 @@ struct BenchResult {
   int threads = 0;
   std::vector<double> samples;      // tokens a second, in order
   double bytes_read_per_token = 0;  // Session::bytes_read
-  // GB/s at which these threads read memory right after each sample: where
-  // machines are shared, that changes from second to second.
+  // GB/s at which these threads read memory right before and right after each
+  // sample: where machines are shared, that changes from second to second.
+  std::vector<double> bandwidths_before;
   std::vector<double> bandwidths;
+  // Rounds that were taken again because it changed meanwhile.
+  std::size_t repeated_rounds = 0;
+  // How many of its layers were measured, where the samples and all that is
+  // said of the model are computed from them; 0: nothing is computed.
+  std::size_t computed_from_layers = 0;
   std::uint64_t weights_bytes = 0;
   std::uint64_t mapped_bytes = 0;   // of these
   std::uint64_t layers_bytes = 0;   // of these: norms and linear layers
@@ -32,21 +38,19 @@ struct BenchResult {
   std::uint64_t cache_bytes = 0;    // of the session, its context full
   std::uint64_t scratch_bytes = 0;  // and its working memory beside that
   // The program as it was at the start, and what the model, one session and its
-  // tests added to it at the most: as if nothing else had been measured.
+  // tests added to it at the most: as if nothing else had been measured.  0 if
+  // the model was not there as a whole.
   std::uint64_t peak_rss_bytes = 0;
   double load_seconds = 0;
 };
 
-double Median(std::vector<double> values);
-// The median of a[i] / b[i], which were taken one after the other: what changes
-// for both at once, as a clock does, changes nothing.  As many of both, one at
-// least.
-double MedianRatio(const std::vector<double>& a, const std::vector<double>& b);
-
 // Measures everything that is asked for: each model is loaded or made, compared
 // with plain loops and run once; then the samples of all are taken in turn, the
-// memory's speed after each.
-// What goes on is told on stderr.  Ordered by test, threads, format, head.
+// memory's speed before and after each.  A round, the samples of one test and
+// number of threads, is taken again if that speed changed by more than 15 %
+// meanwhile, up to half as many times as rounds were asked for; the last of
+// them counts whatever it did. What goes on is told on stderr.  Ordered by
+// test, threads, format, head.
 std::vector<BenchResult> Measure(const BenchOptions& options);
 
 }  // namespace tern::cli

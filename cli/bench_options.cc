@@ -111,6 +111,11 @@ void AddWhatToMeasure(po::options_description& options, BenchOptions* out,
       "compare", po::bool_switch(&out->compare),
       "ternary and f16 of one --shape in turn, and how much faster and smaller "
       "ternary is, beside the b1.58 paper's figures")(
+      "f16-layers",
+      Number<std::size_t>(&out->f16_layers, "--f16-layers", 1, kMostTokens,
+                          "a whole number of 1 or more"),
+      "with --compare, where all of f16 does not fit: make N of its layers, "
+      "and compute what all of them and the head would take")(
       "prompt,p", tokens(&written->prompts, "--prompt"),
       "time reading a prompt of N tokens, for every N; 0: none (default 512)")(
       "generate,n", tokens(&written->generated, "--generate"),
@@ -174,6 +179,23 @@ void RefuseWithShape(const BenchOptions& options) {
   }
 }
 
+void CheckF16Layers(const BenchOptions& options) {
+  if (options.f16_layers == 0) return;
+  if (!options.compare) throw UsageError("--f16-layers: needs --compare");
+  const std::size_t layers = RandomShape(options.shape).num_layers;
+  if (options.f16_layers >= layers) {
+    throw UsageError("--f16-layers: " + options.shape + " has " +
+                     std::to_string(layers) +
+                     " layers, and fewer are asked for; without it all are "
+                     "measured");
+  }
+  if (options.heads != std::vector<HeadForm>{HeadForm::kAuto}) {
+    throw UsageError(
+        "--head: cannot be combined with --f16-layers, whose head is computed "
+        "as f16");
+  }
+}
+
 void PutTogether(const Written& written, BenchOptions* options) {
   if (!options->shape.empty() && !options->model.empty()) {
     throw UsageError("--shape: cannot be combined with --model");
@@ -192,6 +214,7 @@ void PutTogether(const Written& written, BenchOptions* options) {
     options->formats = {WeightFormat::kTernary, WeightFormat::kF16};
   }
   RefuseWithShape(*options);
+  CheckF16Layers(*options);
   for (const std::size_t tokens : written.prompts) {
     if (tokens != 0) options->tests.push_back({false, tokens});
   }

@@ -39,6 +39,9 @@ struct BenchOptions {
   FileOptions file;      // of -m
   std::string target;
   bool compare = false;
+  // Of the f16 side of a comparison, where what all layers and the head take
+  // is computed from them; 0: all, and nothing is computed.
+  std::size_t f16_layers = 0;
   bool json = false;
 
   // Positions that the test at hand uses: it begins after `depth` tokens, or

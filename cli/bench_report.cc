@@ -8,6 +8,8 @@
 
 #include <tern/cpu.h>
 
+#include "cli/bench_figures.h"
+
 namespace tern::cli {
 namespace {
 
@@ -89,9 +91,12 @@ double Ratio(std::uint64_t a, std::uint64_t b) {
 Json Comparison(const BenchResult& ternary, const BenchResult& f16) {
   Json json = {{"speed", MedianRatio(ternary.samples, f16.samples)},
                {"weights", Ratio(f16.weights_bytes, ternary.weights_bytes)},
-               {"peak_rss", Ratio(f16.peak_rss_bytes, ternary.peak_rss_bytes)},
+               {"peak_rss", nullptr},
                {"paper_speed", nullptr},
                {"paper_memory", nullptr}};
+  if (f16.peak_rss_bytes != 0) {
+    json["peak_rss"] = Ratio(f16.peak_rss_bytes, ternary.peak_rss_bytes);
+  }
   // The paper's latency is that of decoding.
   if (const PaperRatios* paper = FindPaper(ternary.model)) {
     if (ternary.test.decodes) json["paper_speed"] = paper->speed;
@@ -152,7 +157,9 @@ Json BenchJson(const BenchOptions& options,
                  {"samples", result.samples},
                  {"bytes_read_per_token", result.bytes_read_per_token},
                  {"read_bandwidth_gb_s", Median(result.bandwidths)},
+                 {"bandwidths_before", result.bandwidths_before},
                  {"bandwidths", result.bandwidths},
+                 {"repeated_rounds", result.repeated_rounds},
                  {"percent_of_bandwidth", PercentOfBandwidth(result)},
                  {"weights_bytes", result.weights_bytes},
                  {"mapped_bytes", result.mapped_bytes},
@@ -160,13 +167,18 @@ Json BenchJson(const BenchOptions& options,
                  {"layer_weights", result.layer_weights},
                  {"cache_bytes", result.cache_bytes},
                  {"scratch_bytes", result.scratch_bytes},
-                 {"peak_rss_bytes", result.peak_rss_bytes},
+                 {"peak_rss_bytes", nullptr},
                  {"load_seconds", result.load_seconds},
                  {"target", ActiveTarget()},
                  {"depth", result.depth},
                  {"context", result.context},
                  {"kv", KvName(options.kv_type)},
                  {"head", HeadName(result.head)}};
+    if (result.computed_from_layers == 0) {
+      json["peak_rss_bytes"] = result.peak_rss_bytes;
+    } else {
+      json["computed_from_layers"] = result.computed_from_layers;
+    }
     if (!result.test.decodes) {
       json["seconds_to_first_token"] =
           static_cast<double>(result.test.tokens) / Median(result.samples);
@@ -198,7 +210,9 @@ std::string BenchTable(const BenchOptions& options,
          Fixed(result.bytes_read_per_token / 1e6, 1),
          Fixed(GigabytesPerSecond(result), 2),
          Fixed(PercentOfBandwidth(result), 1) + " %",
-         HumanBytes(result.weights_bytes), HumanBytes(result.peak_rss_bytes)});
+         HumanBytes(result.weights_bytes),
+         result.computed_from_layers == 0 ? HumanBytes(result.peak_rss_bytes)
+                                          : "computed"});
   }
   return "target " + ActiveTarget() + ", " + KvName(options.kv_type) +
          " cache, medians of " + std::to_string(options.repetitions) +
@@ -231,6 +245,7 @@ std::string CompareTable(const std::vector<BenchResult>& results) {
     if (&result != &results.front()) continue;
     add("weights", HumanBytes(result.weights_bytes),
         HumanBytes(f16->weights_bytes), ratios["weights"], nullptr);
+    if (f16->computed_from_layers != 0) continue;
     add("peak memory", HumanBytes(result.peak_rss_bytes),
         HumanBytes(f16->peak_rss_bytes), ratios["peak_rss"],
         ratios["paper_memory"]);
@@ -238,6 +253,12 @@ std::string CompareTable(const std::vector<BenchResult>& results) {
   std::string text = Aligned(rows, 1) +
                      "(paper: arXiv 2402.17764, table 1 and figure 2: latency "
                      "of decoding and memory on GPUs)\n";
+  for (const BenchResult& result : results) {
+    if (result.computed_from_layers == 0) continue;
+    text += "(f16: computed from layers measured in turn with ternary: " +
+            std::to_string(result.computed_from_layers) + ")\n";
+    break;
+  }
   if (!results.empty() && results.front().model == "bitnet-3.9b") {
     text += "(bitnet-3.9b: the paper compares it with LLaMA 3B)\n";
   }

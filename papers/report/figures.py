@@ -1,18 +1,18 @@
 """What the measurements say: rows and ratios, ready to be drawn and written.
 
-Where f16 is too large to be measured it is computed, with `computed` set:
-decoding as the read bandwidth of the same run over the bytes of a token, all of
-which it would have to reach; prefill at the rate in GMAC/s that the largest
-measured f16 model reached.  Both flatter f16, so the ratio is a lower bound.
+Where f16 is too large to be measured, tern bench computes it from layers of the
+same shape that it measures in turn with ternary; `computed` is set then.
 
-Ratios of speed are medians of the ratios of neighbouring samples, as tern bench
-makes them (cli/README.md): a shared machine is faster in some seconds than in
-others, for both sides at once.
+Ratios of speed are medians of the ratios of neighbouring samples, one for each
+speed of the memory (pairs.py).  A comparison is made in several runs, spread
+over the report: where a program's memory lies, and which minute it is, makes
+some percent for all samples of a run.
 """
 import dataclasses
 import statistics
 import typing
 
+import pairs
 import plan
 
 # Speed of decoding and memory against f16, on GPUs: arXiv 2402.17764, table 1
@@ -31,9 +31,6 @@ _BLOCK = 64  # positions that the cache grows by (ternary_kernels/cache_block.h)
 @dataclasses.dataclass
 class Side:
     """One format of one size."""
-    decode: float  # tokens/s
-    prefill: float
-    decode_bytes: float  # read a token
     weights_bytes: float
     layers_bytes: float
     cache_bytes: float  # of CONTEXT positions
@@ -45,12 +42,11 @@ class Side:
 @dataclasses.dataclass
 class Size:
     shape: str
-    layer_weights: int
-    bandwidth: float  # bytes/s
     ternary: Side
     f16: Side
-    decode_ratio: float  # of speed, ternary over f16
-    prefill_ratio: float
+    # For each speed of the memory, the slower first.
+    decode: typing.List[pairs.Figure]
+    prefill: typing.List[pairs.Figure]
 
     @property
     def label(self):
@@ -72,11 +68,6 @@ class Size:
         return f16 / ternary
 
 
-def _pick(results, form, kind):
-    return next(r for r in results
-                if r["format"] == form and r["test"].startswith(kind))
-
-
 def _cache_of_context(results):
     """bench's cache is just long enough for its longest test."""
     positions = max(r["context"] for r in results) + 1
@@ -84,61 +75,70 @@ def _cache_of_context(results):
     return results[0]["cache_bytes"] / held * CONTEXT
 
 
-def _measured(results, form):
-    decode, prefill = (_pick(results, form, kind) for kind in ("tg", "pp"))
-    return Side(decode["tokens_per_second"], prefill["tokens_per_second"],
-                decode["bytes_read_per_token"], decode["weights_bytes"],
-                decode["layers_bytes"], _cache_of_context(results),
-                decode["scratch_bytes"], decode["peak_rss_bytes"])
-
-
-def times_f16(results, test):
-    """How many times as fast as f16: neighbouring samples of one test."""
-    ternary, f16 = (next(r["samples"] for r in results if r["format"] == form
-                         and r["test"].startswith(test))
-                    for form in ("ternary", "f16"))
-    return statistics.median(a / b for a, b in zip(ternary, f16))
-
-
-def _computed(ternary, weights, bandwidth, macs_per_second):
-    more = 2 * weights - ternary.layers_bytes
-    decode_bytes = ternary.decode_bytes + more
-    return dataclasses.replace(
-        ternary, decode=bandwidth / decode_bytes,
-        prefill=macs_per_second / weights, decode_bytes=decode_bytes,
-        weights_bytes=ternary.weights_bytes + more, layers_bytes=2 * weights,
-        peak_bytes=None, computed=True)
+def _side(parts, form):
+    of_form = [r for results in parts for r in results if r["format"] == form]
+    first = of_form[0]
+    computed = "computed_from_layers" in first
+    peak = None if computed else statistics.median(
+        r["peak_rss_bytes"] for r in of_form)
+    return Side(first["weights_bytes"], first["layers_bytes"],
+                _cache_of_context(of_form), first["scratch_bytes"], peak,
+                computed)
 
 
 def _results(records, name):
     return records.get(name, {}).get("results")
 
 
+def _parts(records, name):
+    """The results of the runs that one comparison is made in."""
+    return [results for results in (_results(records, part)
+                                    for part in plan.parts(name)) if results]
+
+
+def _pairs(records, name, test):
+    return [pair for results in _parts(records, name)
+            for pair in pairs.of(results, test)]
+
+
+def _compared(records):
+    """(name, test) of all that ternary and f16 were measured in turn on."""
+    found = []
+    for name in plan.COMPARISONS:
+        tests = {r["test"]: None for results in _parts(records, name)
+                 for r in results}
+        found += [(name, test) for test in tests]
+    return found
+
+
+def all_pairs(records, names=None):
+    """Of all comparisons, or of those named."""
+    return [pair for name, test in _compared(records)
+            if names is None or name in names
+            for pair in _pairs(records, name, test)]
+
+
+def repeated_rounds(records):
+    """Pairs that were taken again because memory changed meanwhile."""
+    return sum(r["repeated_rounds"] for name in plan.COMPARISONS
+               for results in _parts(records, name) for r in results
+               if r["format"] == "ternary")
+
+
 def sizes(records):
     """All sizes that were measured, smallest first."""
     found = []
-    macs_per_second = 0
-    for shape in plan.COMPARED + plan.ALONE:
-        results = (_results(records, f"compare-{shape}") or
-                   _results(records, f"alone-{shape}"))
-        if not results:
-            continue
-        weights = results[0]["layer_weights"]
-        decode = _pick(results, "ternary", "tg")
-        bandwidth = decode["read_bandwidth_gb_s"] * 1e9
-        ternary = _measured(results, "ternary")
-        if any(r["format"] == "f16" for r in results):
-            f16 = _measured(results, "f16")
-            macs_per_second = f16.prefill * weights
-            ratios = (times_f16(results, "tg"), times_f16(results, "pp"))
-        elif macs_per_second:
-            f16 = _computed(ternary, weights, bandwidth, macs_per_second)
-            share = decode["percent_of_bandwidth"] / 100
-            ratios = (share * f16.decode_bytes / ternary.decode_bytes,
-                      ternary.prefill / f16.prefill)
-        else:
-            continue  # nothing to compute prefill from
-        found.append(Size(shape, weights, bandwidth, ternary, f16, *ratios))
+    cut = pairs.border(all_pairs(records))
+    for shape in plan.COMPARED + plan.COMPUTED:
+        name = f"compare-{shape}"
+        parts = _parts(records, name)
+        if parts:
+            found.append(Size(
+                shape, _side(parts, "ternary"), _side(parts, "f16"),
+                *(pairs.by_speed(_pairs(records, name, test), cut)
+                  for test in ("tg", "pp"))))
+            if found[-1].f16.computed:  # its own lacks the head's outputs
+                found[-1].f16.scratch_bytes = found[-1].ternary.scratch_bytes
     return found
 
 
@@ -161,18 +161,13 @@ def contexts(records, kv):
     return rows
 
 
-def first_token(records, form):
-    """[(tokens of the prompt, seconds)] of bitnet-1.3b."""
-    return [(int(r["test"][2:]), r["seconds_to_first_token"])
-            for r in _results(records, "first-token") or []
-            if r["format"] == form]
-
-
-def first_token_ratios(records):
-    """[(tokens of the prompt, how many times sooner than f16)]."""
-    results = _results(records, "first-token") or []
-    return [(int(r["test"][2:]), times_f16(results, r["test"]))
-            for r in results if r["format"] == "ternary"]
+def first_token(records):
+    """[(tokens of the prompt, figures by speed of memory)] of bitnet-1.3b."""
+    cut = pairs.border(all_pairs(records))
+    return sorted((int(test[2:]),
+                   pairs.by_speed(_pairs(records, name, test), cut))
+                  for name, test in _compared(records)
+                  if name in plan.FIRST_TOKEN)
 
 
 def heads(records):
@@ -181,40 +176,63 @@ def heads(records):
             for r in _results(records, "heads") or []]
 
 
+def _rates_by_process(records):
+    """[name -> GMAC/s, the median of a process's repetitions]."""
+    found = []
+    for part in plan.parts("kernels-ternary"):
+        for process in _results(records, part) or []:
+            found.append({})
+            for bench in process:
+                if bench.get("aggregate_name") == "median":
+                    words = bench["run_name"].split("/")
+                    found[-1][f"{words[0]} {words[-3]}"] = bench["GMAC/s"]
+    return found
+
+
 def ceilings(records):
     """Name -> GMAC/s with weights in the caches, medians."""
-    rates = {}
-    for bench in _results(records, "kernels-ternary") or []:
-        if bench.get("aggregate_name") != "median":
-            continue
-        tokens = bench["run_name"].split("/")[-3]
-        kind = bench["run_name"].split("/")[0]
-        rates[f"{kind} {tokens}"] = bench["GMAC/s"]
-    for bench in _results(records, "kernels-f16") or []:
+    found = _rates_by_process(records)
+    rates = {name: statistics.median(rates[name] for rates in found)
+             for name in (found[0] if found else ())}
+    for bench in (_results(records, "kernels-f16") or [[]])[0]:
         rates["f16"] = bench["tern_GMAC/s"]
         rates["OpenBLAS f32"] = bench["openblas_GMAC/s"]
     return rates
 
 
+def yardstick_ratios(records):
+    """Tokens -> times the multiply-add yardstick, the median of processes:
+    where a process's memory lies makes up to 5 %."""
+    found = _rates_by_process(records)
+    return {tokens: statistics.median(rates[f"{kernel} {tokens}"] /
+                                      rates[f"MultiplyAdd {tokens}"]
+                                      for rates in found)
+            for tokens, kernel in ((1, "MatVec"), (256, "MatMul")) if found}
+
+
 def roofline(records):
-    """[(label, format, test, MAC a byte, GMAC/s)]."""
+    """[(label, format, test, MAC a byte, GMAC/s)] of what was measured."""
     points = []
-    for name in [f"compare-{s}" for s in plan.COMPARED] + [
-            f"alone-{s}" for s in plan.ALONE]:
-        for r in _results(records, name) or []:
+    for shape in plan.COMPARED + plan.COMPUTED:
+        parts = _parts(records, f"compare-{shape}")
+        for r in parts[0] if parts else []:
+            if "computed_from_layers" in r:
+                continue
             macs = r["layer_weights"]
+            speed = statistics.median(
+                s for results in parts for other in results
+                if (other["format"], other["test"]) == (r["format"], r["test"])
+                for s in other["samples"])
             points.append((LABELS[r["model"]], r["format"], r["test"][:2],
                            macs / r["bytes_read_per_token"],
-                           macs * r["tokens_per_second"] / 1e9))
+                           macs * speed / 1e9))
     return points
 
 
 def bandwidth(records):
-    """bytes/s, all threads: the least and the most over the runs."""
-    speeds = [r["read_bandwidth_gb_s"] for record in records.values()
-              for r in record.get("results") or []
-              if isinstance(r, dict) and "read_bandwidth_gb_s" in r and
-              record["name"] != "threads"]
+    """GB/s, all threads: the least and the most of the pairs during which it
+    did not change."""
+    speeds = [pair.speed for pair in all_pairs(records) if pair.steady]
     return (min(speeds), max(speeds)) if speeds else (0, 0)
 
 

@@ -41,10 +41,13 @@ class Bench:
         return json.loads(_output([self.program, "bench", *arguments]))
 
     def _kernels(self, arguments):
-        words = [word.replace("BEST", self.target) for word in arguments]
+        """The results of each process."""
+        processes = int(arguments[0])
+        words = [word.replace("BEST", self.target) for word in arguments[1:]]
         program = os.path.join(self.folder, "bench", words[0])
-        text = _output([program, *words[1:], "--benchmark_format=json"])
-        return json.loads(text)["benchmarks"]
+        command = [program, *words[1:], "--benchmark_format=json"]
+        return [json.loads(_output(command))["benchmarks"]
+                for _ in range(processes)]
 
     def _instructions(self, _arguments):
         program = os.path.join(self.folder, "bench", "count_instructions")

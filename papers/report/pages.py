@@ -4,6 +4,7 @@ import os
 
 import energy
 import figures
+import pairs
 import plan
 
 GB = 1e9
@@ -116,30 +117,68 @@ def _machine(page, described):
         ["program", "; ".join(described["tern"][:4])]])
 
 
-def _sizes(page, sizes, drawn):
+def _speeds(page, records):
+    """How the ratios were made, and what of the pairs was not used."""
+    every = figures.all_pairs(records)
+    steady = sum(pair.steady for pair in every)
+    low, high = figures.bandwidth(records)
+    cut = pairs.border(every)
+    text = (f"{len(every)} pairs of samples, one of ternary and one of FP16 "
+            "after it; memory was read before, between and after the two, at "
+            f"{low:.0f} to {high:.0f} GB/s. Where those readings differed by "
+            f"more than {pairs.STEADY - 1:.0%} the pair was taken again: "
+            f"{figures.repeated_rounds(records)} times; "
+            f"{len(every) - steady} pairs differed still when the tries were "
+            "used up, and are left out. No other pair is. ")
+    if cut is None:
+        page.text(text + "Memory had one speed all the time.")
+        return
+    page.text(text + f"Memory had two speeds, below and above {cut:.0f} GB/s: "
+              "where the cores of a virtual machine lie changes, and with it "
+              "whether they share a path to memory. FP16, which reads eight "
+              "times the bytes, gains more from the faster one. So there are "
+              "two ratios, each beside its speed and the number of its pairs; "
+              f"the plots show those at {pairs.usual_speed(every):.0f} GB/s, "
+              "of which there are more.")
+
+
+def _least(size, figure):
+    return _times(figure.least) if size.f16.computed else ""
+
+
+def _sizes(page, records, sizes, drawn):
     page.heading(2, "Speed")
     page.text("Shapes of the models with random weights. Ternary and f16 take "
               "their samples in turn, in one process, on "
-              "the same threads; medians. Embedding and head are f16 on both "
-              "sides. Sizes with * do not fit here as f16, or take too long: "
-              "their FP16 side is computed and not measured, decode as the "
-              "read bandwidth of the same run over the bytes of a token, "
-              "prefill at the GMAC/s of the largest FP16 model that was "
-              "measured. Both flatter FP16, so those ratios are lower bounds. "
-              "Ratios are medians of those of samples that follow each other. "
-              "The paper's figures: arXiv 2402.17764, table 1 and figure 2, on "
-              "GPUs; that of 13B is quoted from memory.")
+              "the same threads. Embedding and head are f16 on both "
+              "sides. Figures are medians, ratios medians of those of "
+              "pairs, so they are not quite the quotients of the "
+              "figures beside them. The paper's figures: arXiv 2402.17764, "
+              "table 1 and figure 2, on GPUs; that of 13B is quoted from "
+              "memory.")
+    page.text("Sizes with * do not fit here as f16, or take too long: their "
+              "FP16 side is computed and not measured as a whole. One layer of "
+              "the shape in f16, larger than the caches, takes its sample "
+              "right after ternary's; its time, times the number of layers, "
+              "and that of reading the head at the read bandwidth are FP16's. "
+              "At the least: the ratio if FP16 read all its bytes at the read "
+              "bandwidth, which no kernel quite reaches.")
+    _speeds(page, records)
     if "speedup" in drawn:
         page.plot("speedup")
     page.table(
-        ["size", "shape", "decode b1.58", "FP16", "ratio", "paper's (GPU)",
-         "prefill b1.58", "FP16", "ratio", "memory read at, GB/s"],
-        [[s.label, s.shape, _number(s.ternary.decode), _number(s.f16.decode),
-          _times(s.decode_ratio),
+        ["size", "shape", "memory, GB/s", "pairs", "decode b1.58", "FP16",
+         "ratio", "at the least", "paper's (GPU)"],
+        [[s.label, s.shape, f"{f.speed:.0f}", str(f.pairs), _number(f.ternary),
+          _number(f.f16), _times(f.ratio), _least(s, f),
           _times(figures.PAPER_SPEED[s.shape])
-          if s.shape in figures.PAPER_SPEED else "-",
-          _number(s.ternary.prefill), _number(s.f16.prefill),
-          _times(s.prefill_ratio), f"{s.bandwidth / GB:.1f}"] for s in sizes])
+          if s.shape in figures.PAPER_SPEED else "-"]
+         for s in sizes for f in s.decode])
+    page.table(
+        ["size", "shape", "memory, GB/s", "pairs", "prefill b1.58", "FP16",
+         "ratio"],
+        [[s.label, s.shape, f"{f.speed:.0f}", str(f.pairs), _number(f.ternary),
+          _number(f.f16), _times(f.ratio)] for s in sizes for f in s.prefill])
     page.text("Decode and prefill in tokens/s.")
 
 
@@ -191,7 +230,11 @@ def _roofline(page, records, drawn):
     page.table(["kernels alone, 2 threads at the most", "GMAC/s"],
                [[text, f"{rates[key]:.0f}"] for key, text in names.items()
                 if key in rates] +
-               [["memory, GB/s: slowest and fastest run",
+               [[f"times the yardstick, {tokens} "
+                 f"token{'s' if tokens > 1 else ''} (median of processes)",
+                 _times(ratio)] for tokens, ratio in
+                figures.yardstick_ratios(records).items()] +
+               [["memory, GB/s: slowest and fastest pair",
                  f"{low:.1f} to {high:.1f}"]])
 
 
@@ -220,17 +263,19 @@ def _curves(page, records, drawn):
         page.table(["form of the head", "decode, tokens/s", "MB a token"],
                    [[head, _number(speed), f"{size / 1e6:.0f}"]
                     for head, speed, size in rows])
-    ternary, f16 = (dict(figures.first_token(records, form))
-                    for form in ("ternary", "f16"))
-    if ternary:
+    rows = figures.first_token(records)
+    if rows:
         page.text("Time to the first token, 1.3B: from the prompt to the "
-                  "logits after it, of a model that is loaded.")
+                  "logits after it, of a model that is loaded. Pairs as "
+                  "above.")
         if "first-token" in drawn:
             page.plot("first-token")
-        page.table(["tokens of the prompt", "ternary, s", "FP16, s", "ratio"],
-                   [[str(n), f"{ternary[n]:.3f}", f"{f16[n]:.3f}",
-                     _times(ratio)]
-                    for n, ratio in figures.first_token_ratios(records)])
+        page.table(["tokens of the prompt", "memory, GB/s", "pairs",
+                    "ternary, s", "FP16, s", "ratio"],
+                   [[str(tokens), f"{f.speed:.0f}", str(f.pairs),
+                     f"{tokens / f.ternary:.3f}", f"{tokens / f.f16:.3f}",
+                     _times(f.ratio)]
+                    for tokens, found in rows for f in found])
 
 
 def _energy(page, records):
@@ -296,7 +341,7 @@ def make(described, records, drawn, quick):
     _machine(page, described)
     sizes = figures.sizes(records)
     if sizes:
-        _sizes(page, sizes, drawn)
+        _sizes(page, records, sizes, drawn)
         _memory(page, sizes, drawn)
     _roofline(page, records, drawn)
     _curves(page, records, drawn)

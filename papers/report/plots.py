@@ -4,6 +4,8 @@ import shutil
 import subprocess
 
 import figures
+import pairs
+import plan
 
 GB = 1e9
 _TERNARY, _F16, _PAPER = "#1b6ca8", "#c44e2d", "#444444"
@@ -53,16 +55,22 @@ def draw(folder, name, script, size=(860, 480)):
     return name
 
 
-def _speedup(sizes):
-    rows = [(s.label, s.decode_ratio, s.prefill_ratio,
+def _ratio(found, speed):
+    figure = pairs.at(found, speed)
+    return figure.ratio if figure else None
+
+
+def _speedup(sizes, speed):
+    rows = [(s.label, _ratio(s.decode, speed), _ratio(s.prefill, speed),
              figures.PAPER_SPEED.get(s.shape)) for s in sizes]
-    return data_block("data", rows) + """
+    return data_block("data", rows) + f"""
+set ylabel 'ternary over FP16, times as fast (memory at {speed:.0f} GB/s)'
+""" + """
 set style data histograms
 set style histogram clustered gap 1
 set style fill solid 0.9 noborder
 set boxwidth 0.9
 set xlabel 'parameters of the model (*: FP16 computed, not measured)'
-set ylabel 'ternary over FP16, times as fast'
 set yrange [0:*]
 set offsets 0, 0, graph 0.25, 0
 plot $data using 2:xtic(1) ls 1 title 'decode', \
@@ -124,9 +132,9 @@ def _roofline(records):
                                  if p[1:3] == (form, test)] or [(None, None)])
         for form in ("ternary", "f16") for test in ("tg", "pp"))
     lines = [f"{low} * x with lines lc rgb '#aaaaaa' lw 2 dt 2 title "
-             f"'memory at {low:.0f} GB/s, the slowest run'",
+             f"'memory at {low:.0f} GB/s, the slowest pair'",
              f"{high} * x with lines lc rgb '#888888' lw 2 title "
-             f"'memory at {high:.0f} GB/s, the fastest run'"]
+             f"'memory at {high:.0f} GB/s, the fastest pair'"]
     for key, colour, dash, text in (
             ("MatMul 256", _TERNARY, 1, "table kernel alone, 256 tokens"),
             ("MultiplyAdd 256", "#6aa84f", 3, "multiply-add yardstick"),
@@ -185,13 +193,18 @@ plot $f16 using 1:2 with linespoints ls 1 title 'cache of f16', \
 
 
 def _first_token(records):
-    gap = [(None, None)]
-    return "".join(data_block(form, figures.first_token(records, form) or gap)
-                   for form in ("ternary", "f16")) + """
+    speed = pairs.usual_speed(figures.all_pairs(records, plan.FIRST_TOKEN))
+    found = {tokens: pairs.at(by_speed, speed)
+             for tokens, by_speed in figures.first_token(records)}
+    return "".join(
+        data_block(form, [(tokens, tokens / getattr(figure, form))
+                          for tokens, figure in found.items() if figure])
+        for form in ("ternary", "f16")) + f"""
+set ylabel 'seconds to the first token (memory at {speed:.0f} GB/s)'
+""" + """
 set logscale xy
 set grid xtics ytics lc rgb '#dddddd' lt 1
 set xlabel 'tokens of the prompt'
-set ylabel 'seconds to the first token'
 set xtics (16, 32, 64, 128, 256, 512)
 set xrange [12:700]
 plot $ternary using 1:2 with linespoints ls 1 title 'ternary', \
@@ -204,7 +217,8 @@ def draw_all(folder, records, tell):
     sizes = figures.sizes(records)
     scripts = []
     if sizes:
-        scripts += [("speedup", _speedup(sizes), (860, 460)),
+        speed = pairs.usual_speed(figures.all_pairs(records))
+        scripts += [("speedup", _speedup(sizes, speed), (860, 460)),
                     ("memory", _memory(sizes), (1000, 520))]
     if figures.roofline(records):
         scripts.append(("roofline", _roofline(records), (1100, 520)))
@@ -213,7 +227,7 @@ def draw_all(folder, records, tell):
                         (860, 420)))
     if figures.contexts(records, "f16"):
         scripts.append(("context", _contexts(records), (860, 420)))
-    if figures.first_token(records, "ternary"):
+    if figures.first_token(records):
         scripts.append(("first-token", _first_token(records), (860, 420)))
     drawn = []
     for script in scripts:

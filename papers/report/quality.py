@@ -22,11 +22,9 @@ import safetensors
 
 SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                        "../../models/books-79m.gguf")
-ALL, SOME = 49, 12  # windows of the validation slice
-# Type of cache, form of the head, windows.
-WHOLE = ("f16", "f16", ALL)
-FORMS = [WHOLE, ("f16", "f16", SOME), ("f32", "f16", SOME),
-         ("q8", "f16", SOME), ("f16", "q8", SOME)]
+WINDOWS = 49  # of the validation slice: all of them
+# Type of cache, form of the head.
+FORMS = [("f16", "f16"), ("f32", "f16"), ("q8", "f16"), ("f16", "q8")]
 # Name, whose reference outputs they are compared with, forms.  The file that
 # ships has an 8-bit head, which has one form.
 MODELS = [("books-14m-packed", "books-14m-packed", FORMS),
@@ -47,10 +45,10 @@ def perplexity(program, model, ids_file, kv, head):
                             ids_file, "--kv", kv, "--head", head, "--json"]))
 
 
-def reference_nll(golden, name, windows):
+def reference_nll(golden, name):
     rows = safetensors.File(
         os.path.join(golden, "val", name + ".safetensors")).rows("nll")
-    values = [value for row in rows[:windows] for value in row]
+    values = [value for row in rows for value in row]
     return math.fsum(values) / len(values)
 
 
@@ -99,11 +97,10 @@ def measure_all(program, sparsity_program, models, folder):
     golden = os.path.join(models, "golden")
     ids = safetensors.File(
         os.path.join(golden, "val/val_ids.safetensors")).rows("ids")
-    ids_files = {}
-    for windows in (ALL, SOME):
-        ids_files[windows] = os.path.join(folder, f"ids-{windows}.json")
-        with open(ids_files[windows], "w", encoding="ascii") as file:
-            json.dump(ids[:windows], file)
+    assert len(ids) == WINDOWS
+    ids_file = os.path.join(folder, "ids.json")
+    with open(ids_file, "w", encoding="ascii") as file:
+        json.dump(ids, file)
     results = []
     for name, reference, forms in MODELS:
         model = SHIPPED if name.endswith(".gguf") else os.path.join(models,
@@ -111,15 +108,12 @@ def measure_all(program, sparsity_program, models, folder):
         print(name, file=sys.stderr, flush=True)
         results.append({
             "model": name, "reference": reference,
-            "runs": [{"kv": kv, "head": head, "windows": windows,
-                      "reference_nll": reference_nll(golden, reference,
-                                                     windows),
-                      **perplexity(program, model, ids_files[windows], kv,
-                                   head)}
-                     for kv, head, windows in forms],
+            "runs": [{"kv": kv, "head": head, "windows": WINDOWS,
+                      "reference_nll": reference_nll(golden, reference),
+                      **perplexity(program, model, ids_file, kv, head)}
+                     for kv, head in forms],
             "agreement": agreement(program, model, golden, reference, folder),
-            "sparsity": sparsity(sparsity_program, model,
-                                 ids_files[SOME])})
+            "sparsity": sparsity(sparsity_program, model, ids_file)})
     return results
 
 
@@ -136,11 +130,10 @@ def _headline(results):
 def page_of(results):
     page = pages.Page()
     page.heading(1, "Quality: perplexity and agreement")
-    page.text(f"Held-out books: {ALL} windows of 1024 tokens, or the first "
-              f"{SOME} of them, each fed whole, all but its first token "
-              "scored. Reference: Hugging Face transformers in float32, on "
-              "the same windows. Of ternary models differences below 0.001 "
-              "nats mean nothing: one activation that rounds the other way "
+    page.text(f"Held-out books: {WINDOWS} windows of 1024 tokens, each fed "
+              "whole, all but its first token scored. Reference: Hugging "
+              "Face transformers in float32, on the same windows. Of ternary "
+              "models differences below 0.001 nats mean nothing: one activation that rounds the other way "
               "makes as much. Made by papers/report/quality.py.")
     rows = []
     for r in results:

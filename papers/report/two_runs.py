@@ -3,8 +3,8 @@
 
     papers/report/two_runs.py report other_report --out papers/results
 
-Writes two-runs.md; exit status 1 if a ratio of what both measured differs by
-more than 10 % although memory was as fast in both.
+Writes two-runs.md; exit status 1 if a ratio of what both measured at the same
+speed of the memory differs by more than 10 %.
 """
 import argparse
 import dataclasses
@@ -16,34 +16,40 @@ import figures
 import machine
 import measure
 import pages
+import pairs
 import plan
 
 LIMIT = 0.10
 
 
-def _bandwidth(records, name):
-    return records[name]["results"][0]["read_bandwidth_gb_s"]
+FEW = 3  # pairs whose median says little
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    value: float
+    speed: typing.Optional[float] = None  # of memory, GB/s, where it matters
+    pairs: int = 0
+
+
+def _speeds(found):
+    return [Ratio(f.ratio, f.speed, f.pairs) for f in found if f.pairs >= FEW]
 
 
 def ratios(records):
-    """name -> (ratio, GB/s at which memory was read meanwhile, or None)."""
+    """name -> ratios, one for each speed of the memory."""
     found = {}
     for size in figures.sizes(records):
         mark = " (FP16 computed)" if size.f16.computed else ""
-        speed = size.bandwidth / 1e9
         found[f"{size.shape}: decode, ternary over FP16{mark}"] = \
-            (size.decode_ratio, speed)
+            _speeds(size.decode)
         found[f"{size.shape}: prefill, ternary over FP16{mark}"] = \
-            (size.prefill_ratio, speed)
-        found[f"{size.shape}: memory{mark}"] = (size.memory_ratio, None)
-    for tokens, ratio in figures.first_token_ratios(records):
-        found[f"first token after {tokens}"] = \
-            (ratio, _bandwidth(records, "first-token"))
-    rates = figures.ceilings(records)
-    for name in ("MatVec 1", "MatMul 256"):
-        if {name, "MultiplyAdd 256"} <= set(rates):
-            found[f"{name} over the yardstick"] = \
-                (rates[name] / rates["MultiplyAdd 256"], None)
+            _speeds(size.prefill)
+        found[f"{size.shape}: memory{mark}"] = [Ratio(size.memory_ratio)]
+    for tokens, first in figures.first_token(records):
+        found[f"first token after {tokens}"] = _speeds(first)
+    for tokens, ratio in figures.yardstick_ratios(records).items():
+        found[f"kernel over the yardstick, tokens: {tokens}"] = [Ratio(ratio)]
     return found
 
 
@@ -56,29 +62,37 @@ def measured_twice(first, second):
 @dataclasses.dataclass
 class Row:
     name: str
-    ratios: typing.Tuple[float, float]
-    speeds: typing.Tuple[typing.Optional[float], typing.Optional[float]]
+    first: Ratio
+    second: Ratio
 
     @property
     def difference(self):
-        return self.ratios[1] / self.ratios[0] - 1
+        return self.second.value / self.first.value - 1
 
-    @property
-    def same_memory(self):
-        """Whether memory was as fast in both runs, if that matters."""
-        one, two = self.speeds
-        return one is None or abs(two / one - 1) <= LIMIT
+
+def _alike(one, two):
+    return one.speed is None or \
+        pairs.alike(one.speed, two.speed)
 
 
 def compare(first, second):
-    """Rows of what both measured."""
+    """Rows of what both measured at the same speed of the memory, and the names
+    of what one measured at a speed that the other did not see."""
     again = measured_twice(first, second)
-    # Computed sides need the largest f16 model that was measured.
     one = ratios({name: first[name] for name in again if name in first})
     two = ratios(again)
-    return [Row(name, (one[name][0], two[name][0]), (one[name][1],
-                                                     two[name][1]))
-            for name in one if name in two]
+    rows, single = [], []
+    for name in [name for name in one if name in two]:
+        left = list(two[name])
+        for ratio in one[name]:
+            match = next((r for r in left if _alike(ratio, r)), None)
+            if match is None:
+                single.append((name, ratio, "first"))
+            else:
+                left.remove(match)
+                rows.append(Row(name, ratio, match))
+        single += [(name, ratio, "second") for ratio in left]
+    return rows, single
 
 
 def _records(folder):
@@ -95,33 +109,46 @@ def main():
     parser.add_argument("second")
     parser.add_argument("--out", default="papers/results")
     options = parser.parse_args()
-    rows = compare(_records(options.first), _records(options.second))
-    apart = [row for row in rows if abs(row.difference) > LIMIT]
-    text = _page(rows, apart).markdown()
+    rows, single = compare(_records(options.first), _records(options.second))
+    text = page_of(rows, single).markdown()
     with open(os.path.join(options.out, "two-runs.md"), "w",
               encoding="utf-8") as file:
         file.write(text)
     print(text)
-    return 1 if any(row.same_memory for row in apart) else 0
+    return 1 if _apart(rows) else 0
 
 
-def _page(rows, apart):
+def _apart(rows):
+    return sum(abs(row.difference) > LIMIT for row in rows)
+
+
+def _both(row, name, form):
+    values = [getattr(ratio, name) for ratio in (row.first, row.second)]
+    return " and ".join(format(value, form) for value in values) \
+        if row.first.speed is not None else ""
+
+
+def page_of(rows, single):
     page = pages.Page()
     page.heading(1, "Two runs")
     page.text(f"{len(rows)} ratios of measurements that were made twice; "
-              f"{len(apart)} differ by more than {LIMIT:.0%}, "
-              f"{sum(row.same_memory for row in apart)} of these although "
-              "memory was read as fast in both runs. Where a virtual "
-              "machine's cores lie changes from minute to minute, and with it "
-              "how fast they read memory together (GB/s, first and second "
-              "run): FP16, which reads eight times the bytes, gains from that "
-              "what ternary does not. Made by papers/report/two_runs.py.")
-    page.table(["ratio", "first run", "second run", "difference", "GB/s"],
-               [[row.name, *(f"{ratio:.2f}" for ratio in row.ratios),
-                 f"{row.difference:+.1%}",
-                 "" if row.speeds[0] is None else
-                 " and ".join(f"{speed:.1f}" for speed in row.speeds)]
-                for row in rows])
+              f"{_apart(rows)} differ by more than {LIMIT:.0%}. Where a "
+              "virtual machine's cores lie changes from minute to minute, and "
+              "with it how fast they read memory together: ratios are compared "
+              "at the same speed of the memory (GB/s and pairs of samples, "
+              f"first and second run), those of {FEW} pairs or more. Made by "
+              "papers/report/two_runs.py.")
+    page.table(["ratio", "first run", "second run", "difference", "GB/s",
+                "pairs"],
+               [[row.name, f"{row.first.value:.2f}", f"{row.second.value:.2f}",
+                 f"{row.difference:+.1%}", _both(row, "speed", ".0f"),
+                 _both(row, "pairs", "d")] for row in rows])
+    if single:
+        page.text(f"Seen in one run alone, or in the other in fewer than {FEW} "
+                  "pairs:")
+        page.table(["ratio", "run", "value", "GB/s", "pairs"],
+                   [[name, run, f"{ratio.value:.2f}", f"{ratio.speed:.0f}",
+                     str(ratio.pairs)] for name, ratio, run in single])
     return page
 
 

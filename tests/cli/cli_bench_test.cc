@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/bench_figures.h"
 #include "cli/bench_report.h"
 #include "cli/peak_memory.h"
 #include "tests/support/subprocess.h"
@@ -63,6 +64,9 @@ TEST(Bench, JsonHasWhatTheContractNamesForEveryTestAndNumberOfThreads) {
     const std::vector<double> bandwidths = r["bandwidths"];
     ASSERT_EQ(samples.size(), 3U);
     ASSERT_EQ(bandwidths.size(), 3U);
+    ASSERT_EQ(r["bandwidths_before"].size(), 3U);
+    // Half of three rounds may be taken again.
+    EXPECT_LE(r["repeated_rounds"], 1);
     const double share = cli::MedianRatio(samples, bandwidths);
     std::sort(samples.begin(), samples.end());
     EXPECT_GT(samples[0], 0);
@@ -98,6 +102,7 @@ TEST(Bench, JsonHasWhatTheContractNamesForEveryTestAndNumberOfThreads) {
     EXPECT_GT(r["load_seconds"], 0);
     EXPECT_FALSE(r["target"].get<std::string>().empty());
     EXPECT_FALSE(r.contains("times_f16"));
+    EXPECT_FALSE(r.contains("computed_from_layers"));
   }
   EXPECT_EQ(seen, (std::vector<std::pair<std::string, int>>{{"pp8", 2},
                                                             {"pp8", 1},
@@ -124,6 +129,49 @@ TEST(Bench, AShapeIsCheckedAndMeasuredInATable) {
   EXPECT_TRUE(Contains(run.err, "are those of plain loops")) << run.err;
 }
 
+TEST(Bench, F16OfSomeLayersIsComputedForAllAndSaysSo) {
+  const ProgramResult run =
+      Bench({"--shape", "bitnet-700m", "--compare", "--f16-layers", "2", "-p",
+             "4", "-n", "2", "-r", "3", "-t", "2", "--json"});
+  ASSERT_EQ(run.status, 0) << run.err;
+  const json results = json::parse(run.out);
+  ASSERT_EQ(results.size(), 4U);
+  for (std::size_t i = 0; i < 4; i += 2) {
+    const json& ternary = results[i];
+    const json& f16 = results[i + 1];
+    ASSERT_EQ(f16["format"], "f16");
+    EXPECT_FALSE(ternary.contains("computed_from_layers"));
+    EXPECT_EQ(f16["computed_from_layers"], 2);
+    EXPECT_EQ(f16["layer_weights"], ternary["layer_weights"]);
+    const auto weights = f16["layer_weights"].get<double>();
+    EXPECT_NEAR(f16["layers_bytes"], 2 * weights, 0.01 * weights);
+    const double head = 32002.0 * 1536 * 2;
+    EXPECT_NEAR(f16["weights_bytes"], 2 * weights + head, 0.01 * weights);
+    EXPECT_NEAR(f16["bytes_read_per_token"],
+                (2 * weights + head) / (i == 0 ? 4 : 1), 0.02 * weights);
+    EXPECT_EQ(f16["cache_bytes"], ternary["cache_bytes"]);
+    EXPECT_TRUE(f16["peak_rss_bytes"].is_null());
+    EXPECT_TRUE(ternary["times_f16"]["peak_rss"].is_null());
+    EXPECT_GT(ternary["times_f16"]["weights"], 5);
+    EXPECT_EQ(ternary["bandwidths"], f16["bandwidths_before"]);
+    EXPECT_EQ(ternary["repeated_rounds"], f16["repeated_rounds"]);
+  }
+  // Two layers that pass for all 24 would have 1200 %.
+  EXPECT_LT(results[3]["percent_of_bandwidth"], 400);
+}
+
+TEST(Bench, TheWholeIsItsLayersAndAHeadReadAtFullSpeed) {
+  EXPECT_DOUBLE_EQ(cli::WholeSeconds(0.02, 40, 3e9, 30), 0.8 + 0.1);
+  EXPECT_DOUBLE_EQ(cli::WholeSeconds(0.02, 1, 0, 30), 0.02);
+}
+
+TEST(Bench, AMachineThatChangesItsMemorysSpeedIsNotSteady) {
+  EXPECT_TRUE(cli::IsSteady({34, 33, 36}));
+  EXPECT_TRUE(cli::IsSteady({60}));
+  EXPECT_FALSE(cli::IsSteady({34, 60, 34}));
+  EXPECT_FALSE(cli::IsSteady({34, 34, 40}));
+}
+
 TEST(Bench, WrongUsageIsNamed) {
   const std::vector<std::pair<Words, std::string>> bad = {
       {{"--shape", "bitnet-4b"}, "--shape: shape 'bitnet-4b'"},
@@ -136,6 +184,14 @@ TEST(Bench, WrongUsageIsNamed) {
       {{"--shape", "bitnet-3b", "--format", "f16,f16"}, "--format:"},
       {{"--shape", "bitnet-3b", "--format", "bf16"}, "'bf16'"},
       {{"--shape", "bitnet-3b", "--format", "f16", "--compare"}, "--format:"},
+      {{"--shape", "bitnet-3b", "--f16-layers", "1"}, "needs --compare"},
+      {{"--shape", "bitnet-3b", "--compare", "--f16-layers", "26"},
+       "has 26 layers"},
+      {{"--shape", "bitnet-3b", "--compare", "--f16-layers", "0"},
+       "--f16-layers: '0'"},
+      {{"--shape", "bitnet-3b", "--compare", "--f16-layers", "1", "--head",
+        "q8"},
+       "--head:"},
       {{"-p", "x"}, "--prompt: 'x'"},
       {{"-p", "1,,2"}, "--prompt: ''"},
       {{"-p", "2,2"}, "--prompt: '2,2'"},
@@ -208,11 +264,27 @@ TEST(Bench, ComparisonDividesSamplesOfTheSameTestThatAreNeighbours) {
   EXPECT_TRUE(Contains(table, "3.00x  2.71x")) << table;
   EXPECT_TRUE(Contains(table, "3.50x  3.55x")) << table;
   EXPECT_FALSE(Contains(table, "LLaMA 3B")) << table;
+  EXPECT_FALSE(Contains(table, "computed")) << table;
   EXPECT_EQ(cli::Median({4, 1, 3, 2}), 2.5);
   // The machine was half as fast in the middle: of the medians, 60 and 15, it
   // would be 4.
   EXPECT_EQ(cli::MedianRatio({60, 30, 63}, {15, 6, 21}), 4.0);
   EXPECT_EQ(cli::MedianRatio({100, 50, 60}, {20, 10, 20}), 5.0);
+}
+
+TEST(Bench, ComputedF16HasNoPeakMemoryInTheTable) {
+  BenchResult f16 = Result("f16", {true, 128}, 4);
+  f16.computed_from_layers = 3;
+  f16.peak_rss_bytes = 0;
+  const std::vector<BenchResult> results = {Result("ternary", {true, 128}, 12),
+                                            f16};
+  const std::string table = cli::CompareTable(results);
+  EXPECT_TRUE(Contains(table, "3.00x")) << table;
+  EXPECT_FALSE(Contains(table, "peak memory")) << table;
+  EXPECT_TRUE(Contains(table,
+                       "f16: computed from layers measured in turn "
+                       "with ternary: 3)"))
+      << table;
 }
 
 TEST(PeakMemory, CountsWhatCameAndWentAgain) {

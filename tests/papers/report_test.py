@@ -17,10 +17,73 @@ import instructions  # noqa: E402
 import machine  # noqa: E402
 import measure  # noqa: E402
 import pages  # noqa: E402
+import pairs  # noqa: E402
 import plan  # noqa: E402
 import plots  # noqa: E402
 import streams  # noqa: E402
 import two_runs  # noqa: E402
+
+# One pair of samples and the three readings of the memory's speed around it.
+SLOW = (40, 8, (34, 35, 33))
+FAST = (60, 15, (60, 58, 61))
+CHANGED = (60, 8, (60, 34, 34))
+
+
+def comparison(test, rounds, repeated=0):
+    """What tern bench --compare says of one test."""
+    sides = (("ternary", 0, (0, 1), 0.5e9), ("f16", 1, (1, 2), 4e9))
+    return [{"format": form, "test": test, "repeated_rounds": repeated,
+             "samples": [r[side] for r in rounds],
+             "bandwidths_before": [r[2][before] for r in rounds],
+             "bandwidths": [r[2][after] for r in rounds],
+             "bytes_read_per_token": size}
+            for form, side, (before, after), size in sides]
+
+
+def whole_comparison(shape, rounds, computed=False):
+    """Decode and prefill of a shape, with all that pages are made of."""
+    results = comparison("tg8", rounds) + comparison("pp128", rounds)
+    for r in results:
+        is_f16 = r["format"] == "f16"
+        r.update({"model": shape, "context": 127, "cache_bytes": 128 * 1000,
+                  "scratch_bytes": 5000, "layer_weights": 2e9,
+                  "layers_bytes": 4e9 if is_f16 else 0.5e9,
+                  "weights_bytes": 4.2e9 if is_f16 else 0.7e9,
+                  "peak_rss_bytes": 4.4e9 if is_f16 else 0.8e9})
+        if computed and is_f16:
+            r.update({"peak_rss_bytes": None, "computed_from_layers": 1})
+    return results
+
+
+def kernel_processes(*rates):
+    """Processes of matmul_bench, (MatVec 1, MultiplyAdd 1) GMAC/s each."""
+    return [[{"aggregate_name": kind, "GMAC/s": rate * (kind == "median"),
+              "run_name": f"{name}/6912/2560/{tokens}/2/real_time"}
+             for kind in ("mean", "median")
+             for tokens in (1, 256)
+             for name, rate in ((f"Mat{'Vec' if tokens == 1 else 'Mul'}/AVX2",
+                                 ours), ("MultiplyAdd", theirs))]
+            for ours, theirs in rates]
+
+
+def made_up():
+    """Records of a machine whose memory has two speeds."""
+    rounds = [SLOW, FAST, CHANGED, SLOW, SLOW, FAST, FAST, FAST]
+    found = {f"compare-{shape}-1": whole_comparison(shape, rounds)
+             for shape in plan.COMPARED}
+    found["compare-llama3-8b-1"] = whole_comparison("llama3-8b", rounds, True)
+    found["first-token-short-1"] = (comparison("pp16", rounds) +
+                                    comparison("pp64", rounds))
+    found["kernels-ternary-1"] = kernel_processes((140, 47), (145, 46))
+    found["threads"] = [
+        {"threads": n, "test": test, "tokens_per_second": 10 * n}
+        for n in (1, 2) for test in ("tg8", "pp32")]
+    for depth in (0, 512):
+        found[f"context-f16-{depth}"] = [{"depth": depth,
+                                          "tokens_per_second": 30}]
+    return {name: {"name": name, "machine": "m", "results": results}
+            for name, results in found.items()}
+
 
 RECORDED = os.path.join(ROOT, "papers/results/data")
 
@@ -121,70 +184,149 @@ class Machine(unittest.TestCase):
                          machine.fingerprint({**described, "system": "other"}))
 
 
+class Pairs(unittest.TestCase):
+    def test_a_pair_is_neighbours_with_the_readings_around_it(self):
+        first, second = pairs.of(comparison("tg8", [SLOW, FAST]), "tg")
+        self.assertEqual((first.ternary, first.f16, first.readings), SLOW)
+        self.assertEqual(first.ratio, 5)
+        self.assertEqual(second.ratio, 4)
+        self.assertEqual(second.speed, 60)
+        # 4 GB at 60 GB/s are 15 tokens a second at the most.
+        self.assertAlmostEqual(second.least, 60 / 15)
+
+    def test_two_speeds_of_the_memory_have_two_ratios(self):
+        found = pairs.of(comparison("tg8", [SLOW, FAST, FAST, SLOW, FAST]),
+                         "tg")
+        cut = pairs.border(found)
+        self.assertTrue(35 < cut < 58)
+        slow, fast = pairs.by_speed(found, cut)
+        self.assertEqual((slow.speed, slow.pairs, slow.ratio), (34, 2, 5))
+        self.assertEqual((fast.speed, fast.pairs, fast.ratio), (60, 3, 4))
+        self.assertEqual(pairs.usual_speed(found), 60)
+        self.assertEqual(pairs.at([slow, fast], 36), slow)
+        self.assertIsNone(pairs.at([slow], 60))
+
+    def test_noise_is_one_speed(self):
+        noisy = [(40, 8, (s, s, s)) for s in (31, 33, 34, 34.5, 35, 36)]
+        found = pairs.of(comparison("tg8", noisy), "tg")
+        self.assertIsNone(pairs.border(found))
+        self.assertEqual(len(pairs.by_speed(found, None)), 1)
+        self.assertIsNone(pairs.border(found[:1]))
+
+    def test_only_pairs_during_which_memory_changed_are_left_out(self):
+        odd = (10, 10, (34, 34, 34))  # a ratio like no other counts
+        found = pairs.of(comparison("tg8", [SLOW, CHANGED, odd]), "tg")
+        self.assertEqual([pair.steady for pair in found], [True, False, True])
+        figure, = pairs.by_speed(found, pairs.border(found))
+        self.assertEqual((figure.pairs, figure.ratio), (2, 3))
+
+    def test_if_memory_changed_in_all_pairs_they_count_all_the_same(self):
+        found = pairs.of(comparison("tg8", [CHANGED, CHANGED]), "tg")
+        self.assertIsNone(pairs.border(found))
+        figure, = pairs.by_speed(found, None)
+        self.assertEqual(figure.pairs, 2)
+
+
 class Figures(unittest.TestCase):
-    def test_ratios_are_those_of_the_recorded_figures(self):
-        _, records = recorded()
-        first = figures.sizes(records)[0]
-        samples = {(r["format"], r["test"][:2]): r["samples"]
-                   for r in records["compare-bitnet-700m"]["results"]}
-        for kind, ratio in (("tg", first.decode_ratio),
-                            ("pp", first.prefill_ratio)):
-            pairs = sorted(a / b for a, b in zip(samples["ternary", kind],
-                                                 samples["f16", kind]))
-            self.assertEqual(ratio, pairs[len(pairs) // 2])
-        self.assertFalse(first.f16.computed)
-
     def test_a_machine_that_is_slow_for_both_sides_changes_no_ratio(self):
-        results = [{"format": "ternary", "test": "tg8",
-                    "samples": [60, 30, 63, 32, 64]},
-                   {"format": "f16", "test": "tg8",
-                    "samples": [15, 6, 21, 8, 16]}]
-        self.assertEqual(figures.times_f16(results, "tg"), 4)
+        still = (34, 34, 34)
+        rounds = [(60, 15, still), (30, 6, still), (63, 21, still),
+                  (32, 8, still), (64, 16, still)]
+        figure, = pairs.by_speed(pairs.of(comparison("tg8", rounds), "tg"),
+                                 None)
+        self.assertEqual(figure.ratio, 4)
 
-    def test_the_computed_side_reads_all_of_its_bytes_at_full_bandwidth(self):
-        _, records = recorded()
-        last = next(s for s in figures.sizes(records)
-                    if s.shape == "llama3-8b")
-        self.assertEqual(last.label, "8B*")
-        self.assertTrue(last.f16.computed)
-        r = records["alone-llama3-8b"]["results"][-1]
-        size = (r["bytes_read_per_token"] - r["layers_bytes"] +
-                2 * r["layer_weights"])
-        self.assertAlmostEqual(last.f16.decode,
-                               r["read_bandwidth_gb_s"] * 1e9 / size)
-        measured = next(s for s in figures.sizes(records)
-                        if s.shape == "bitnet-3.9b")
-        self.assertAlmostEqual(last.f16.prefill * last.layer_weights,
-                               measured.f16.prefill * measured.layer_weights)
+    def test_the_runs_of_a_comparison_are_put_together(self):
+        records = made_up()
+        one = figures.sizes(records)[0].decode
+        self.assertEqual([f.pairs for f in one], [3, 4])
+        records["compare-bitnet-700m-3"] = {
+            "results": whole_comparison("bitnet-700m", [SLOW] * 3)}
+        slow, fast = figures.sizes(records)[0].decode
+        self.assertEqual((slow.pairs, fast.pairs), (6, 4))
 
-    def test_a_size_without_a_measured_side_is_left_out(self):
-        _, records = recorded()
-        del records["compare-bitnet-1.3b"]
+    def test_the_computed_side_is_marked_and_has_no_peak(self):
+        sizes = {s.shape: s for s in figures.sizes(made_up())}
+        computed = sizes["llama3-8b"]
+        self.assertEqual(computed.label, "8B*")
+        self.assertIsNone(computed.f16.peak_bytes)
+        cache = 1000 * figures.CONTEXT
+        self.assertAlmostEqual(computed.memory_ratio, (4.2e9 + cache + 5000) /
+                               (0.7e9 + cache + 5000))
+        self.assertEqual(sizes["bitnet-3b"].label, "3B")
+        self.assertAlmostEqual(sizes["bitnet-3b"].memory_ratio, 5.5)
+        points = figures.roofline(made_up())
+        self.assertNotIn(("8B", "f16"), [point[:2] for point in points])
+        self.assertIn(("8B", "ternary"), [point[:2] for point in points])
+
+    def test_a_size_that_was_not_measured_is_left_out(self):
+        records = made_up()
+        del records["compare-bitnet-1.3b-1"]
         self.assertNotIn("bitnet-1.3b",
                          [s.shape for s in figures.sizes(records)])
         self.assertEqual(figures.sizes({}), [])
 
-    def test_the_cache_is_that_of_2048_positions(self):
-        # 2 x 24 layers x 16 heads of 96 x 2 bytes x 2048.
-        _, records = recorded()
-        self.assertEqual(figures.sizes(records)[0].ternary.cache_bytes,
-                         2 * 24 * 16 * 96 * 2 * 2048)
+    def test_ratios_to_the_yardstick_are_medians_of_processes(self):
+        records = {"kernels-ternary-1": {"results": kernel_processes((9, 3))},
+                   "kernels-ternary-3": {"results": kernel_processes(
+                       (10, 5), (8, 2))}}
+        self.assertEqual(figures.yardstick_ratios(records), {1: 3, 256: 3})
+        self.assertEqual(figures.ceilings(records)["MultiplyAdd 256"], 3)
+        self.assertEqual(figures.yardstick_ratios({}), {})
+
+
+class Plan(unittest.TestCase):
+    def test_names_are_those_that_figures_look_for(self):
+        known = {part for name in plan.COMPARISONS + ["kernels-ternary"]
+                 for part in plan.parts(name)}
+        for quick in (False, True):
+            names = [m.name for m in plan.measurements(quick, 2)]
+            self.assertEqual(len(names), len(set(names)))
+            for name in names:
+                if name.startswith(("compare", "first-token", "kernels-t")):
+                    self.assertIn(name, known)
+        self.assertTrue({f"{name}-1" for name in plan.COMPARISONS} <=
+                        set(names) | {m.name for m in
+                                      plan.measurements(False, 2)})
+
+    def test_runs_of_one_comparison_are_apart(self):
+        names = [m.name for m in plan.measurements(False, 2)]
+        first, second, third = (names.index(part) for part in
+                                plan.parts("compare-bitnet-700m"))
+        self.assertGreater(min(second - first, third - second), 9)
 
 
 class TwoRuns(unittest.TestCase):
     def test_a_copy_is_no_second_run_and_a_slower_one_shows(self):
-        _, first = recorded()
-        _, second = recorded()
-        self.assertEqual(two_runs.compare(first, second), [])
-        for result in second["compare-bitnet-3b"]["results"]:
+        first, second = made_up(), made_up()
+        self.assertEqual(two_runs.compare(first, second), ([], []))
+        for result in second["compare-bitnet-3b-1"]["results"]:
             if result["format"] == "ternary":
                 result["samples"] = [s * 0.8 for s in result["samples"]]
-        rows = {row.name: row for row in two_runs.compare(first, second)}
-        decode = rows["bitnet-3b: decode, ternary over FP16"]
-        self.assertAlmostEqual(decode.difference, -0.2)
-        self.assertTrue(decode.same_memory)
-        self.assertEqual(rows["bitnet-3b: memory"].difference, 0)
-        self.assertNotIn("bitnet-1.3b: memory", rows)
+        rows, single = two_runs.compare(first, second)
+        self.assertEqual(single, [])
+        decode = [row for row in rows if "3b: decode" in row.name]
+        self.assertEqual([row.first.speed for row in decode], [34, 60])
+        for row in decode:
+            self.assertAlmostEqual(row.difference, -0.2)
+        memory, = (row for row in rows if "memory" in row.name)
+        self.assertEqual(memory.difference, 0)
+        self.assertNotIn("bitnet-1.3b", " ".join(row.name for row in rows))
+
+    def test_ratios_at_different_speeds_are_not_compared(self):
+        name = "compare-bitnet-3b-1"
+        first = {name: {"results": whole_comparison("bitnet-3b", [SLOW] * 5)}}
+        second = {name: {"results": whole_comparison("bitnet-3b",
+                                                     [FAST] * 5)}}
+        rows, single = two_runs.compare(first, second)
+        self.assertEqual([row.name for row in rows], ["bitnet-3b: memory"])
+        self.assertEqual([(ratio.speed, run) for _, ratio, run in single],
+                         [(34, "first"), (60, "second")] * 2)
+        text = two_runs.page_of(rows, single).markdown()
+        self.assertIn("1 ratios of measurements that were made twice; 0 differ",
+                      text)
+        self.assertIn("| bitnet-3b: decode, ternary over FP16 | first | 5.00 | "
+                      "34 | 5 |", text)
 
 
 class Pages(unittest.TestCase):
@@ -203,7 +345,7 @@ class Pages(unittest.TestCase):
             return markdown, file.read()
 
     def test_the_plots_are_there_twice_and_the_page_needs_nothing_else(self):
-        _, records = recorded()
+        records = made_up()
         drawn = plots.draw_all(self.folder, records, self.fail)
         self.assertEqual(set(drawn), {"speedup", "memory", "roofline",
                                       "threads", "context", "first-token"})
@@ -222,9 +364,9 @@ class Pages(unittest.TestCase):
             self.assertIn(used, ids)
 
     def test_what_failed_is_told_and_the_rest_is_there(self):
-        _, records = recorded()
-        del records["compare-bitnet-3.9b"]["results"]
-        records["compare-bitnet-3.9b"]["failed"] = "needs 7000 MiB | of memory"
+        records = made_up()
+        del records["compare-bitnet-3.9b-1"]["results"]
+        records["compare-bitnet-3.9b-1"]["failed"] = "needs 7000 MiB | of memory"
         markdown, page = self.write(records, [])
         self.assertIn("What could not be measured here", markdown)
         self.assertIn("needs 7000 MiB", page)
@@ -232,14 +374,27 @@ class Pages(unittest.TestCase):
         self.assertNotIn("| 3.9B |", markdown)
 
     def test_every_row_of_a_table_has_the_columns_of_its_head(self):
-        _, records = recorded()
+        records = made_up()
         markdown, _ = self.write(records, [])
         for table in re.findall(r"(?:^\|.*\|\n)+", markdown, re.M):
             widths = {line.count(" | ") for line in table.splitlines()}
             self.assertEqual(len(widths), 1, table)
 
+    def test_two_speeds_of_memory_are_told_with_their_pairs(self):
+        records = made_up()
+        records["compare-bitnet-700m-1"]["results"][0]["repeated_rounds"] = 2
+        markdown, _ = self.write(records, [])
+        for row in ("| 3B | bitnet-3b | 34 | 3 | 40 | 8 | 5.00 |  | 2.71 |",
+                    "| 3B | bitnet-3b | 60 | 4 | 60 | 15 | 4.00 |  | 2.71 |",
+                    "| 16 | 60 | 4 | 0.267 | 1.067 | 4.00 |"):
+            self.assertIn(row, markdown)
+        self.assertIn("96 pairs of samples", markdown)
+        self.assertIn("the pair was taken again: 2 times; 12 pairs differed",
+                      markdown)
+        self.assertIn("Memory had two speeds", markdown)
+
     def test_computed_figures_are_marked(self):
-        _, records = recorded()
+        records = made_up()
         markdown, _ = self.write(records, [])
         self.assertRegex(markdown, r"\| 8B\* \| llama3-8b \|")
         self.assertIn("computed and not measured", markdown)

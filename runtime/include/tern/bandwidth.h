@@ -15,11 +15,11 @@ namespace tern {
 // do not pay for its pages again.  Belongs to one thread at a time.
 class TERN_API BandwidthProbe {
  public:
-  // A buffer of 8 times the third-level cache (but no more than an eighth of
-  // the free memory, and no less than 128 MiB) in 2 MiB pages, filled by
-  // `num_threads` threads, so that its pages are spread over the memory of
-  // several processors as weights are that as many threads loaded.  Throws
-  // Error (kOutOfMemory, or kInvalidArgument as Measure).
+  // A buffer of 8 times the third-level cache that so many threads reach (but
+  // no more than an eighth of the free memory, and no less than 128 MiB) in
+  // 2 MiB pages, filled by `num_threads` threads, so that its pages are spread
+  // over the memory of several processors as weights are that as many threads
+  // loaded.  Throws Error (kOutOfMemory, or kInvalidArgument as Measure).
   explicit BandwidthProbe(int num_threads);
   BandwidthProbe(const BandwidthProbe&) = delete;
   BandwidthProbe& operator=(const BandwidthProbe&) = delete;
