@@ -1,5 +1,6 @@
 #include "runtime/parallel.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <omp.h>
@@ -15,13 +16,19 @@
 namespace tern {
 namespace {
 
-// state_ = generation << kIndexBits | next index; the largest index: closed.
+// state = generation << kIndexBits | next index; the largest index: closed.
 constexpr unsigned kIndexBits = 24;
 constexpr std::uint64_t kClosed = (std::uint64_t{1} << kIndexBits) - 1;
 
 // A part of a loop takes 1 to 50 us, the serial work between two loops of a
 // token up to 20 us, and waking a sleeping thread 5 to 50 us.
 constexpr std::chrono::microseconds kSpin{60};
+
+// The first index of a share of [0, count), or the end of the one before.
+std::uint64_t ShareBegin(std::uint64_t count, std::uint64_t share,
+                         std::uint64_t shares) {
+  return count * share / shares;
+}
 
 void Pause() {
 #if defined(__x86_64__)
@@ -47,9 +54,10 @@ void WaitForChange(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
 }  // namespace
 
 Team::Team(int num_threads)
-    : state_(kClosed),
+    : num_queues_(std::min(static_cast<std::size_t>(num_threads), kMostQueues)),
       size_(static_cast<std::size_t>(num_threads)),
       process_(getpid()) {
+  for (Queue& queue : queues_) queue.state = kClosed;
   const SignalsBlocked blocked;
   RequireThreads(num_threads);
   if (size_ == 1) return;
@@ -83,19 +91,24 @@ Team::~Team() {
 
 void Team::Run(std::size_t count, Cut cut, Part part,
                const void* closure) noexcept {
-  const std::uint64_t generation =
-      (state_.load(std::memory_order_relaxed) >> kIndexBits) + 1;
-  // Closed while the loop's fields change.  Claim reads limit_ and then changes
-  // state_ from what it was before: reading the new limit_ makes this store
-  // visible too, so that the change fails.
-  state_.store(generation << kIndexBits | kClosed, std::memory_order_relaxed);
+  const std::uint64_t generation = ++generation_ << kIndexBits;
+  // Closed while the loop's fields change.  ClaimFrom reads limit_ and then
+  // changes a state from what it was before: reading the new limit_ makes these
+  // stores visible too, so that the change fails.
+  for (std::size_t q = 0; q < num_queues_; ++q) {
+    queues_[q].state.store(generation | kClosed, std::memory_order_relaxed);
+  }
   limit_.store(2 * count + (cut == Cut::kShrinking ? 1 : 0),
                std::memory_order_release);
   part_ = part;
   closure_ = closure;
   unfinished_.store(static_cast<std::uint32_t>(count),
                     std::memory_order_relaxed);
-  state_.store(generation << kIndexBits, std::memory_order_release);
+  const std::size_t shares = cut == Cut::kShrinking ? num_queues_ : 1;
+  for (std::size_t q = 0; q < shares; ++q) {
+    queues_[q].state.store(generation | ShareBegin(count, q, shares),
+                           std::memory_order_release);
+  }
   posted_.fetch_add(1, std::memory_order_release);
   posted_.notify_all();
   Work(0);
@@ -117,7 +130,7 @@ void Team::Serve(std::size_t thread) {
 
 void Team::Work(std::size_t thread) noexcept {
   Range range;
-  while (Claim(&range)) {
+  while (Claim(thread, &range)) {
     // Whoever holds a part keeps the loop, and so these fields, alive.
     part_(closure_, range.begin, range.end, thread);
     const auto done = static_cast<std::uint32_t>(range.end - range.begin);
@@ -127,20 +140,32 @@ void Team::Work(std::size_t thread) noexcept {
   }
 }
 
-bool Team::Claim(Range* range) {
-  std::uint64_t state = state_.load(std::memory_order_acquire);
+bool Team::Claim(std::size_t thread, Range* range) {
+  for (std::size_t i = 0; i < num_queues_; ++i) {
+    if (ClaimFrom((thread + i) % num_queues_, i == 0, range)) return true;
+  }
+  return false;
+}
+
+bool Team::ClaimFrom(std::size_t queue, bool is_own, Range* range) {
+  std::atomic<std::uint64_t>& shared = queues_[queue].state;
+  std::uint64_t state = shared.load(std::memory_order_acquire);
   for (;;) {
     const std::uint64_t next = state & kClosed;
     const std::uint64_t limit = limit_.load(std::memory_order_acquire);
     const std::uint64_t count = limit / 2;
-    if (next == kClosed || next >= count) return false;
-    // Long parts stream well and cost few claims; the last ones are single, so
-    // that the members end within one part's time of each other.
     const bool is_shrinking = limit % 2 != 0;
+    const std::uint64_t end =
+        is_shrinking ? ShareBegin(count, queue + 1, num_queues_) : count;
+    if (next == kClosed || next >= end) return false;
+    // Long parts cost few claims; the last ones are single, so that the members
+    // end within one part's time of each other.
+    const std::uint64_t sharing =
+        is_own ? (size_ + num_queues_ - 1) / num_queues_ : size_;
     const std::uint64_t part =
-        is_shrinking ? std::max<std::uint64_t>(1, (count - next) / (2 * size_))
+        is_shrinking ? std::max<std::uint64_t>(1, (end - next) / (2 * sharing))
                      : 1;
-    if (state_.compare_exchange_weak(state, state + part,
+    if (shared.compare_exchange_weak(state, state + part,
                                      std::memory_order_acq_rel,
                                      std::memory_order_acquire)) {
       *range = {next, next + part};

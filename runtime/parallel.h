@@ -8,8 +8,10 @@
 // (libgomp: 300,000 rounds) while the thread that it waits for may not even
 // have a core.  With one of two cores taken by another process that was seen to
 // cost 95 % of the speed.  Here
-//   - whoever is free takes the next part of a loop, so the loop does not need
-//     a thread that has no core: the caller alone can finish it;
+//   - whoever is free takes the next part of a loop, of its own share or of
+//     another's, so the loop does not need a thread that has no core: the
+//     caller alone can finish it.  A share is of neighbours, so that what is
+//     read from memory for it is one stream;
 //   - waiting spins for some microseconds and then sleeps, which gives the core
 //     to the thread that is waited for.
 //
@@ -21,6 +23,7 @@
 #define TERN_RUNTIME_PARALLEL_H_
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -48,8 +51,9 @@ class Team {
   using Part = void (*)(const void* closure, std::size_t begin, std::size_t end,
                         std::size_t thread);
   enum class Cut {
-    kShrinking,  // long parts first, short ones at the end
-    kSingle,     // one index at a time
+    kShrinking,  // a share for each member: long parts first, short ones at the
+                 // end, and then what others have left
+    kSingle,     // one index at a time, in order
   };
   // Calls part for all of [0, count), count < 2^24, and returns when all is
   // done.
@@ -62,12 +66,22 @@ class Team {
   };
   void Serve(std::size_t thread);
   void Work(std::size_t thread) noexcept;
-  [[nodiscard]] bool Claim(Range* range);
+  [[nodiscard]] bool Claim(std::size_t thread, Range* range);
+  [[nodiscard]] bool ClaimFrom(std::size_t queue, bool is_own, Range* range);
 
-  // The open loop: generation and next index in one word, so that a claim can
-  // only succeed in the loop that it was computed for.
-  alignas(64) std::atomic<std::uint64_t> state_;
-  std::atomic<std::uint64_t> limit_ = 0;  // 2 * count + (cut is kShrinking)
+  // A share of the open loop: generation and next index in one word, so that a
+  // claim can only succeed in the loop that it was computed for.
+  struct alignas(64) Queue {
+    std::atomic<std::uint64_t> state;
+  };
+  // So many members have a share of their own; with more, some have one
+  // together, so that starting a loop does not take longer and longer.
+  static constexpr std::size_t kMostQueues = 8;
+  std::size_t num_queues_;
+  std::uint64_t generation_ = 0;
+  std::array<Queue, kMostQueues> queues_;
+  // 2 * count + (cut is kShrinking)
+  alignas(64) std::atomic<std::uint64_t> limit_ = 0;
   Part part_ = nullptr;
   const void* closure_ = nullptr;
   std::size_t size_;
