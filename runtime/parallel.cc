@@ -163,7 +163,7 @@ bool Team::ClaimFrom(std::size_t queue, bool is_own, Range* range) {
     const std::uint64_t sharing =
         is_own ? (size_ + num_queues_ - 1) / num_queues_ : size_;
     const std::uint64_t part =
-        is_shrinking ? std::max<std::uint64_t>(1, (end - next) / (2 * sharing))
+        is_shrinking ? std::max<std::uint64_t>(1, (end - next) / (4 * sharing))
                      : 1;
     if (shared.compare_exchange_weak(state, state + part,
                                      std::memory_order_acq_rel,
