@@ -26,11 +26,11 @@ class JsonConstraint : public TokenConstraint {
       const auto id = static_cast<std::size_t>(token);
       if (id < allowed.size()) allowed[id] = 1;
     };
-    state_ = automaton_.Forget(state_);
+    automaton_.BeginMask(state_);
     trie_->Walk(
         state_,
         [&](int state, unsigned char byte) {
-          return automaton_.Step(state, byte);
+          return automaton_.StepInMask(state, byte);
         },
         allow);
     if (!automaton_.IsComplete(state_)) return;
@@ -47,6 +47,7 @@ class JsonConstraint : public TokenConstraint {
       if (state == json::Automaton::kDead) Refuse(token);
     }
     state_ = state;
+    automaton_.Forget(state_);
   }
 
  private:

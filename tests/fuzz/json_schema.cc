@@ -131,7 +131,8 @@ void WalkBytes(const json::Schema& schema, Input input, const Json& judged) {
         std::find(allowed.begin(), allowed.end(), choice) != allowed.end();
     const unsigned char byte =
         is_allowed ? choice : allowed[choice % allowed.size()];
-    state = automaton.Step(automaton.Forget(state), byte);
+    automaton.Forget(state);
+    state = automaton.Step(state, byte);
     text += static_cast<char>(byte);
   }
 }
