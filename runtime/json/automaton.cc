@@ -28,18 +28,48 @@ std::size_t Hash(const std::vector<std::uint32_t>& numbers) {
   return static_cast<std::size_t>(hash);
 }
 
+// Bytes between which strings make no difference: the characters of ASCII, the
+// first bytes of characters, and the further ones.
+std::array<unsigned char, 256> MakeClasses() {
+  // First bytes of ranges; RFC 3629 tells the rest of them apart.
+  constexpr std::array<unsigned char, 16> kFirst = {
+      0x20, 0x22, 0x23, 0x5C, 0x5D, 0x80, 0x90, 0xA0,
+      0xC0, 0xC2, 0xE0, 0xE1, 0xED, 0xEE, 0xF0, 0xF1};
+  std::array<unsigned char, 256> classes{};
+  for (std::size_t byte = 0; byte < classes.size(); ++byte) {
+    for (const unsigned char first : kFirst) {
+      classes[byte] += byte >= first ? 1 : 0;
+    }
+    // F4, and what is no character.
+    if (byte >= 0xF4) classes[byte] += byte == 0xF4 ? 1 : 2;
+  }
+  // On both sides of the quote and of the backslash.
+  for (const std::size_t byte : {0x20, 0x21}) classes[byte] = classes[0x23];
+  for (std::size_t byte = 0x5D; byte < 0x80; ++byte) {
+    classes[byte] = classes[0x23];
+  }
+  return classes;
+}
+
+const std::array<unsigned char, 256>& Classes() {
+  static const std::array<unsigned char, 256> classes = MakeClasses();
+  return classes;
+}
+
 bool IsSpace(unsigned char byte) {
   return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r';
 }
 
 }  // namespace
 
-Automaton::Automaton(const Schema& schema) : schema_(schema) {
+Automaton::Automaton(const Schema& schema, std::size_t most_mask_work)
+    : schema_(schema), most_mask_work_(most_mask_work) {
   start_ = StateOf({frames_.Push(Kind::kValue, 0, 0, 0)});
 }
 
 int Automaton::StateOf(std::vector<std::uint32_t> stacks) {
   if (stacks.empty()) return kDead;
+  looks_ += stacks.size();
   KeepOneOfEach(stacks);
   // Each of them can be brought to an end without the others.
   if (stacks.size() > kMostStacks) stacks.resize(kMostStacks);
@@ -80,23 +110,34 @@ bool Automaton::HasRoom() {
 }
 
 int Automaton::Step(int state, unsigned char byte) {
+  const int next = states_[static_cast<std::size_t>(state)].next[byte];
+  return next == kUnknown ? Make(state, byte, kMostStepWork) : next;
+}
+
+int Automaton::Make(int state, unsigned char byte, std::size_t most_work) {
   const auto at = static_cast<std::size_t>(state);
-  if (states_[at].next[byte] == kUnknown) {
-    out_.clear();
-    most_step_ = work() + kMostStepWork;
-    for (std::size_t i = 0; i < states_[at].stacks.size() && HasRoom(); ++i) {
-      Read(states_[at].stacks[i], byte);
-    }
-    const int next = StateOf(out_);
-    states_[at].next[byte] = next;
+  out_.clear();
+  is_by_class_ = true;
+  most_step_ = work() + most_work;
+  for (std::size_t i = 0; i < states_[at].stacks.size() && HasRoom(); ++i) {
+    Read(states_[at].stacks[i], byte);
   }
-  return states_[at].next[byte];
+  const int next = StateOf(out_);
+  std::array<std::int32_t, 256>& all = states_[at].next;
+  all[byte] = next;
+  for (std::size_t other = 0; is_by_class_ && other < all.size(); ++other) {
+    if (Classes()[other] == Classes()[byte]) all[other] = next;
+  }
+  return next;
 }
 
 void Automaton::BeginMask(int state) {
-  most_mask_ = work() + kMostMaskWork;
-  for (int byte = 0; byte < 256; ++byte) {
-    (void)Step(state, static_cast<unsigned char>(byte));
+  most_mask_ = work() + most_mask_work_;
+  const auto at = static_cast<std::size_t>(state);
+  for (int i = 0; i < 256; ++i) {
+    const auto byte = static_cast<unsigned char>(i);
+    if (states_[at].next[byte] != kUnknown) continue;
+    Make(state, byte, work() > most_mask_ ? 0 : kMostStepWork);
   }
 }
 
@@ -128,6 +169,8 @@ void Automaton::Read(std::uint32_t stack, unsigned char byte) {
   ++looks_;
   if (stack == 0) return;  // the document is complete
   const Frame frame = frames_[stack];
+  is_by_class_ = is_by_class_ &&
+                 (frame.kind == Kind::kString || frame.kind == Kind::kContinue);
   switch (frame.kind) {
     case Kind::kLiteral:
       return ReadText(frame.x, frame.below, byte);

@@ -38,13 +38,12 @@ class Automaton {
   // anyOf of arrays that cannot be told apart doubles them: 2^32 for 65 bytes
   // of schema.
   static constexpr std::size_t kMostStacks = kMostAlternatives;
-  static constexpr std::size_t kFrameWork = 8;
-  static constexpr std::size_t kStateWork = 32;
-  static constexpr std::size_t kMostStepWork = 16 * kMostStacks;
-  static constexpr std::size_t kMostMaskWork = 2000000;
+  static constexpr std::size_t kMostStepWork = 128 * kMostStacks;
+  static constexpr std::size_t kMostMaskWork = 1500000;
 
   // `schema` must outlive it.
-  explicit Automaton(const Schema& schema);
+  explicit Automaton(const Schema& schema,
+                     std::size_t most_mask_work = kMostMaskWork);
 
   // States are numbers from 0 on; they are forgotten by Forget.
   static constexpr int kDead = -1;
@@ -64,7 +63,8 @@ class Automaton {
 
   // All since it was made.
   [[nodiscard]] std::size_t work() const {
-    return looks_ + kFrameWork * frames_.made() + kStateWork * states_made_;
+    return looks_ + 4 * frames_.pushes() + 32 * frames_.made() +
+           128 * states_made_;
   }
 
  private:
@@ -73,6 +73,8 @@ class Automaton {
     std::array<std::int32_t, 256> next{};
   };
 
+  // Finds out a step, with at most so much work before the last stack.
+  int Make(int state, unsigned char byte, std::size_t most_work);
   int StateOf(std::vector<std::uint32_t> stacks);
   bool HasRoom();
   [[nodiscard]] bool CanEnd(std::uint32_t stack) const;
@@ -106,12 +108,15 @@ class Automaton {
   [[nodiscard]] bool Fits(std::size_t node, std::uint32_t depth) const;
 
   const Schema& schema_;
+  const std::size_t most_mask_work_;
   Frames frames_;
   std::vector<State> states_;
   std::unordered_multimap<std::size_t, int> state_numbers_;  // by hash
   std::vector<std::uint32_t> out_;  // of the step that is being made
   std::size_t looks_ = 0;
   std::size_t states_made_ = 0;
+  // Whether this step's bytes were looked at by their class only.
+  bool is_by_class_ = false;
   std::size_t most_step_ = 0;  // work after which no other stack is read
   std::size_t most_mask_ = 0;  // and no other step is made
   int start_ = 0;

@@ -8,6 +8,7 @@ namespace tern::json {
 
 void Automaton::ReadValue(std::uint32_t node, std::uint32_t below,
                           unsigned char byte) {
+  if (!schema_[node].first_bytes[byte]) return;
   const std::uint32_t depth = frames_[below].depth;
   for (const std::uint32_t alternative : schema_[node].alternatives) {
     ++looks_;
@@ -89,7 +90,7 @@ void Automaton::ReadArray(const Frame& frame, unsigned char byte) {
     }
     return;
   }
-  if (is_first && !has_room) return;
+  if ((is_first && !has_room) || !schema_[node.items].first_bytes[byte]) return;
   // Counted no further than it matters, so that states come again.
   const std::size_t counted =
       node.count.most != kUnlimited ? node.count.most : node.count.least;

@@ -40,6 +40,7 @@ std::size_t Frames::PlaceOf(const Frame& frame) const {
 
 std::uint32_t Frames::Push(Kind kind, std::uint32_t x, std::uint32_t y,
                            std::uint32_t below) {
+  ++pushes_;
   Frame frame{kind, x, y, below, 0};
   const std::size_t at = PlaceOf(frame);
   if (table_[at] != 0) return table_[at];

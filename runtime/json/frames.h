@@ -50,7 +50,8 @@ class Frames {
   // Valid until the next Push.
   const Frame& operator[](std::uint32_t at) const { return frames_[at]; }
   [[nodiscard]] std::size_t size() const { return frames_.size(); }
-  // All since it was made, those that are forgotten too.
+  // Calls of Push since it was made, and those that made a new frame.
+  [[nodiscard]] std::size_t pushes() const { return pushes_; }
   [[nodiscard]] std::size_t made() const { return made_; }
   // Forgets all others than these stacks, and gives them new numbers.
   void KeepOnly(std::vector<std::uint32_t>& stacks);
@@ -63,6 +64,7 @@ class Frames {
 
   std::vector<Frame> frames_;         // 0: none
   std::vector<std::uint32_t> table_;  // their numbers by hash; 0: free
+  std::size_t pushes_ = 0;
   std::size_t made_ = 0;
 };
 

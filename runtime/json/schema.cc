@@ -32,6 +32,7 @@ Schema Schema::AnyOf(unsigned types) {
   schema.nodes_[0].alternatives = {0};
   schema.nodes_[1].alternatives = {1};
   schema.ComputeDepths();
+  schema.ComputeFirstBytes();
   return schema;
 }
 
@@ -77,6 +78,42 @@ void Schema::ComputeDepths() {
       const std::size_t depth = DepthOf(*node);
       changed = changed || depth != node->depth;
       node->depth = depth;
+    }
+  }
+}
+
+// Of a node that is no anyOf.
+std::bitset<256> Schema::FirstBytesOf(const Node& node) const {
+  std::bitset<256> bytes;
+  if (node.has_literals) {
+    for (std::size_t byte = 0; node.texts != kNoText && byte < 256; ++byte) {
+      bytes[byte] =
+          texts_.Child(node.texts, static_cast<unsigned char>(byte)) != kNoText;
+    }
+    return bytes;
+  }
+  const auto set = [&](unsigned types, std::string_view characters) {
+    if ((node.types & types) == 0) return;
+    for (const char character : characters) {
+      bytes.set(static_cast<unsigned char>(character));
+    }
+  };
+  set(kNull, "n");
+  set(kBoolean, "tf");
+  set(kNumber | kInteger, "-0123456789");
+  set(kString, "\"");
+  set(kArray, "[");
+  set(kObject, "{");
+  return bytes;
+}
+
+void Schema::ComputeFirstBytes() {
+  for (Node& node : nodes_) {
+    if (node.any_of.empty()) node.first_bytes = FirstBytesOf(node);
+  }
+  for (Node& node : nodes_) {
+    for (const std::uint32_t one : node.alternatives) {
+      node.first_bytes |= nodes_[one].first_bytes;
     }
   }
 }

@@ -2,6 +2,7 @@
 #ifndef TERN_RUNTIME_JSON_SCHEMA_H_
 #define TERN_RUNTIME_JSON_SCHEMA_H_
 
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -49,6 +50,8 @@ struct Node {
   std::vector<std::size_t> any_of;
   // The nodes that any_of leads to, themselves no anyOf; else the node itself.
   std::vector<std::uint32_t> alternatives;
+  // What a value may begin with.
+  std::bitset<256> first_bytes;
   // One of these texts (of Schema::texts), if has_literals; then nothing else
   // counts.
   bool has_literals = false;
@@ -90,7 +93,10 @@ class Schema {
  private:
   friend class SchemaReader;
   Schema();
+  // What is known once all nodes are read.
   void ComputeDepths();
+  void ComputeFirstBytes();
+  [[nodiscard]] std::bitset<256> FirstBytesOf(const Node& node) const;
   [[nodiscard]] std::size_t DepthOf(const Node& node) const;
 
   std::vector<Node> nodes_;

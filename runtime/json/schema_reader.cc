@@ -56,6 +56,7 @@ void SchemaReader::Read(std::string_view text) {
   ReadNode(json, {});
   FindAlternatives();
   schema_.ComputeDepths();
+  schema_.ComputeFirstBytes();
   if (schema_.nodes_[0].depth > kMostDepth) {
     FailSchema(ErrorCode::kInvalidArgument, {},
                schema_.nodes_[0].depth == kNever
