@@ -101,9 +101,10 @@ bool Automaton::Forget(int& state) {
   return true;
 }
 
-// Whether another stack may be read in this step.
+// Whether another stack may be read in this step: in any case until one takes
+// the byte.
 bool Automaton::HasRoom() {
-  if (work() > most_step_) return false;
+  if (work() > most_step_) return out_.empty();
   if (out_.size() < 2 * kMostStacks) return true;
   KeepOneOfEach(out_);
   return out_.size() < kMostStacks;
