@@ -12,10 +12,11 @@
 // than a look-up a byte.  Of too many stacks the first are followed
 // (tern/json_constraint.h).
 //
-// Work is counted: a stack or a schema that is looked at with a byte is 1, a
-// new frame kFrameWork, a new state kStateWork.  A step takes at most
-// kMostStepWork and what its last stack takes, and those of a mask together
-// kMostMaskWork and one step more.
+// Work is counted, in units of about 5 ns: 1 for each stack, schema or name
+// that is looked at with a byte, and more for what is put together from it.  A
+// step ends after kMostStepWork with the stack that takes the byte; the steps
+// of a mask together after kMostMaskWork, but for those from its own state, of
+// which each byte that may come is found.
 //
 // One thread at a time.
 #ifndef TERN_RUNTIME_JSON_AUTOMATON_H_
