@@ -1,6 +1,7 @@
 #include "runtime/json/automaton.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "runtime/json/number.h"
@@ -83,7 +84,10 @@ int Automaton::StateOf(std::vector<std::uint32_t> stacks) {
   const auto number = static_cast<int>(states_.size());
   states_.emplace_back();
   states_.back().stacks = std::move(stacks);
-  states_.back().next.fill(kUnknown);
+  const std::bitset<256> bytes = MayTake(states_.back().stacks);
+  for (std::size_t byte = 0; byte < bytes.size(); ++byte) {
+    states_.back().next[byte] = bytes[byte] ? kUnknown : kDead;
+  }
   state_numbers_.emplace(hash, number);
   return number;
 }
@@ -208,6 +212,61 @@ void Automaton::Read(std::uint32_t stack, unsigned char byte) {
     case Kind::kKey:
       return ReadKey(frame, byte);
   }
+}
+
+// Bytes beyond which no stack takes one, without looking closer.
+std::bitset<256> Automaton::MayTake(
+    const std::vector<std::uint32_t>& stacks) const {
+  std::bitset<256> bytes;
+  const auto add = [&](std::string_view characters) {
+    for (const char character : characters) {
+      bytes.set(static_cast<unsigned char>(character));
+    }
+  };
+  for (std::uint32_t at : stacks) {
+    // What may be left out leaves the word to the frame below.
+    bool is_optional = true;
+    for (; is_optional && at != 0; at = frames_[at].below) {
+      const Frame& frame = frames_[at];
+      is_optional = frame.kind == Kind::kSpace || frame.kind == Kind::kNumber;
+      switch (frame.kind) {
+        case Kind::kLiteral:
+        case Kind::kName:
+          bytes |= schema_.texts().Bytes(frame.x);
+          break;
+        case Kind::kSpace:
+          add(" \n\t\r");
+          break;
+        case Kind::kValue:
+          bytes |= schema_[frame.x].first_bytes;
+          break;
+        case Kind::kNumber:
+          add("0123456789+-.eE");
+          break;
+        case Kind::kColon:
+          add(":");
+          break;
+        case Kind::kArray:
+        case Kind::kArrayNext:
+        case Kind::kArrayFirst:
+          add(",]");
+          bytes |= schema_[schema_[frame.x].items].first_bytes;
+          break;
+        case Kind::kObject:
+        case Kind::kObjectNext:
+        case Kind::kObjectFirst:
+          add(",}\"");
+          break;
+        case Kind::kString:
+        case Kind::kContinue:
+        case Kind::kEscape:
+        case Kind::kHex:
+        case Kind::kKey:
+          return bytes.set();
+      }
+    }
+  }
+  return bytes;
 }
 
 std::uint32_t Automaton::PushSpace(std::uint32_t below) {

@@ -23,6 +23,7 @@
 #define TERN_RUNTIME_JSON_AUTOMATON_H_
 
 #include <array>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
@@ -80,6 +81,8 @@ class Automaton {
   bool HasRoom();
   [[nodiscard]] bool CanEnd(std::uint32_t stack) const;
 
+  [[nodiscard]] std::bitset<256> MayTake(
+      const std::vector<std::uint32_t>& stacks) const;
   // Adds to out_ what `stack` becomes with the byte; nothing if it is not
   // taken.
   void Read(std::uint32_t stack, unsigned char byte);

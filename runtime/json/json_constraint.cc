@@ -1,4 +1,5 @@
-#include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -17,11 +18,15 @@
 namespace tern {
 namespace {
 
-// Masks that a text keeps, a bit for each token of the vocabulary.
+// Masks that a text keeps.
 constexpr std::size_t kMostMasks = 64;
 // Schemas that are kept as they were read: the choices of a request have the
 // same, and often many requests have.
 constexpr std::size_t kMostSchemas = 8;
+
+// A bit for each token.
+using Mask = std::vector<std::uint64_t>;
+constexpr std::size_t kBits = 64;
 
 class JsonConstraint : public TokenConstraint {
  public:
@@ -33,10 +38,13 @@ class JsonConstraint : public TokenConstraint {
         state_(automaton_.start()) {}
 
   void Allow(std::span<std::uint8_t> allowed) override {
-    const std::vector<bool>& mask = MaskOf(state_);
-    const std::size_t size = std::min(mask.size(), allowed.size());
-    for (std::size_t id = 0; id < size; ++id) {
-      if (mask[id]) allowed[id] = 1;
+    const Mask& mask = MaskOf(state_);
+    for (std::size_t i = 0; i < mask.size(); ++i) {
+      for (std::uint64_t word = mask[i]; word != 0; word &= word - 1) {
+        const std::size_t id =
+            i * kBits + static_cast<std::size_t>(std::countr_zero(word));
+        if (id < allowed.size()) allowed[id] = 1;
+      }
     }
   }
 
@@ -61,22 +69,24 @@ class JsonConstraint : public TokenConstraint {
   }
 
   // Most of a text is in states that come again: within strings.
-  const std::vector<bool>& MaskOf(int state) {
+  const Mask& MaskOf(int state) {
     const auto known = masks_.find(state);
     if (known != masks_.end()) return known->second;
     if (masks_.size() == kMostMasks) masks_.clear();
-    std::vector<bool> mask(trie_->vocab_size());
+    Mask mask(trie_->vocab_size() / kBits + 1);
+    const auto allow = [&](Token token) {
+      const auto id = static_cast<std::size_t>(token);
+      mask[id / kBits] |= std::uint64_t{1} << (id % kBits);
+    };
     automaton_.BeginMask(state);
     trie_->Walk(
         state,
         [&](int from, unsigned char byte) {
           return automaton_.StepInMask(from, byte);
         },
-        [&](Token token) { mask[static_cast<std::size_t>(token)] = true; });
+        allow);
     if (automaton_.IsComplete(state)) {
-      for (const Token token : trie_->end_tokens()) {
-        mask[static_cast<std::size_t>(token)] = true;
-      }
+      for (const Token token : trie_->end_tokens()) allow(token);
     }
     return masks_.emplace(state, std::move(mask)).first->second;
   }
@@ -84,7 +94,7 @@ class JsonConstraint : public TokenConstraint {
   std::shared_ptr<const json::TokenTrie> trie_;
   std::shared_ptr<const json::Schema> schema_;
   json::Automaton automaton_;  // refers to *schema_
-  std::unordered_map<int, std::vector<bool>> masks_;
+  std::unordered_map<int, Mask> masks_;
   int state_;
 };
 

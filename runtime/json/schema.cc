@@ -84,14 +84,11 @@ void Schema::ComputeDepths() {
 
 // Of a node that is no anyOf.
 std::bitset<256> Schema::FirstBytesOf(const Node& node) const {
-  std::bitset<256> bytes;
   if (node.has_literals) {
-    for (std::size_t byte = 0; node.texts != kNoText && byte < 256; ++byte) {
-      bytes[byte] =
-          texts_.Child(node.texts, static_cast<unsigned char>(byte)) != kNoText;
-    }
-    return bytes;
+    return node.texts == kNoText ? std::bitset<256>()
+                                 : texts_.Bytes(node.texts);
   }
+  std::bitset<256> bytes;
   const auto set = [&](unsigned types, std::string_view characters) {
     if ((node.types & types) == 0) return;
     for (const char character : characters) {

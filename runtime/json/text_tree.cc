@@ -61,4 +61,12 @@ std::uint32_t TextTrees::Child(std::uint32_t node, unsigned char byte) const {
              : static_cast<std::uint32_t>(found - nodes_.begin());
 }
 
+std::bitset<256> TextTrees::Bytes(std::uint32_t node) const {
+  std::bitset<256> bytes;
+  for (std::uint32_t i = 0; i < nodes_[node].children; ++i) {
+    bytes.set(nodes_[nodes_[node].first_child + i].byte);
+  }
+  return bytes;
+}
+
 }  // namespace tern::json
