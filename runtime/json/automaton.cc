@@ -84,10 +84,7 @@ int Automaton::StateOf(std::vector<std::uint32_t> stacks) {
   const auto number = static_cast<int>(states_.size());
   states_.emplace_back();
   states_.back().stacks = std::move(stacks);
-  const std::bitset<256> bytes = MayTake(states_.back().stacks);
-  for (std::size_t byte = 0; byte < bytes.size(); ++byte) {
-    states_.back().next[byte] = bytes[byte] ? kUnknown : kDead;
-  }
+  FindUnknown(states_.back());
   state_numbers_.emplace(hash, number);
   return number;
 }
@@ -214,16 +211,16 @@ void Automaton::Read(std::uint32_t stack, unsigned char byte) {
   }
 }
 
-// Bytes beyond which no stack takes one, without looking closer.
-std::bitset<256> Automaton::MayTake(
-    const std::vector<std::uint32_t>& stacks) const {
-  std::bitset<256> bytes;
+// Marks the bytes beyond which no stack of the state takes one, without looking
+// closer: they are few between strings.
+void Automaton::FindUnknown(State& state) const {
+  state.next.fill(kDead);
   const auto add = [&](std::string_view characters) {
     for (const char character : characters) {
-      bytes.set(static_cast<unsigned char>(character));
+      state.next[static_cast<unsigned char>(character)] = kUnknown;
     }
   };
-  for (std::uint32_t at : stacks) {
+  for (std::uint32_t at : state.stacks) {
     // What may be left out leaves the word to the frame below.
     bool is_optional = true;
     for (; is_optional && at != 0; at = frames_[at].below) {
@@ -232,13 +229,13 @@ std::bitset<256> Automaton::MayTake(
       switch (frame.kind) {
         case Kind::kLiteral:
         case Kind::kName:
-          bytes |= schema_.texts().Bytes(frame.x);
+          add(schema_.texts().Bytes(frame.x));
           break;
         case Kind::kSpace:
           add(" \n\t\r");
           break;
         case Kind::kValue:
-          bytes |= schema_[frame.x].first_bytes;
+          add(schema_[frame.x].first_bytes);
           break;
         case Kind::kNumber:
           add("0123456789+-.eE");
@@ -250,23 +247,19 @@ std::bitset<256> Automaton::MayTake(
         case Kind::kArrayNext:
         case Kind::kArrayFirst:
           add(",]");
-          bytes |= schema_[schema_[frame.x].items].first_bytes;
+          add(schema_[schema_[frame.x].items].first_bytes);
           break;
         case Kind::kObject:
         case Kind::kObjectNext:
         case Kind::kObjectFirst:
           add(",}\"");
           break;
-        case Kind::kString:
-        case Kind::kContinue:
-        case Kind::kEscape:
-        case Kind::kHex:
-        case Kind::kKey:
-          return bytes.set();
+        default:  // strings
+          state.next.fill(kUnknown);
+          return;
       }
     }
   }
-  return bytes;
 }
 
 std::uint32_t Automaton::PushSpace(std::uint32_t below) {

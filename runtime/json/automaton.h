@@ -23,7 +23,6 @@
 #define TERN_RUNTIME_JSON_AUTOMATON_H_
 
 #include <array>
-#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
@@ -81,13 +80,13 @@ class Automaton {
   bool HasRoom();
   [[nodiscard]] bool CanEnd(std::uint32_t stack) const;
 
-  [[nodiscard]] std::bitset<256> MayTake(
-      const std::vector<std::uint32_t>& stacks) const;
+  void FindUnknown(State& state) const;
   // Adds to out_ what `stack` becomes with the byte; nothing if it is not
   // taken.
   void Read(std::uint32_t stack, unsigned char byte);
   // automaton_values.cc
   void ReadValue(std::uint32_t node, std::uint32_t below, unsigned char byte);
+  [[nodiscard]] bool MayBegin(std::size_t node, unsigned char byte) const;
   void ReadPlain(std::uint32_t index, std::uint32_t below, unsigned char byte);
   void ReadText(std::uint32_t from, std::uint32_t below, unsigned char byte);
   void ReadNumber(const Frame& frame, unsigned char byte);

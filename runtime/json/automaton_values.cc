@@ -6,9 +6,14 @@
 
 namespace tern::json {
 
+bool Automaton::MayBegin(std::size_t node, unsigned char byte) const {
+  return schema_[node].first_bytes.find(static_cast<char>(byte)) !=
+         std::string::npos;
+}
+
 void Automaton::ReadValue(std::uint32_t node, std::uint32_t below,
                           unsigned char byte) {
-  if (!schema_[node].first_bytes[byte]) return;
+  if (!MayBegin(node, byte)) return;
   const std::uint32_t depth = frames_[below].depth;
   for (const std::uint32_t alternative : schema_[node].alternatives) {
     ++looks_;
@@ -90,7 +95,7 @@ void Automaton::ReadArray(const Frame& frame, unsigned char byte) {
     }
     return;
   }
-  if ((is_first && !has_room) || !schema_[node.items].first_bytes[byte]) return;
+  if ((is_first && !has_room) || !MayBegin(node.items, byte)) return;
   // Counted no further than it matters, so that states come again.
   const std::size_t counted =
       node.count.most != kUnlimited ? node.count.most : node.count.least;

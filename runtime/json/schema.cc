@@ -83,24 +83,19 @@ void Schema::ComputeDepths() {
 }
 
 // Of a node that is no anyOf.
-std::bitset<256> Schema::FirstBytesOf(const Node& node) const {
+std::string Schema::FirstBytesOf(const Node& node) const {
   if (node.has_literals) {
-    return node.texts == kNoText ? std::bitset<256>()
-                                 : texts_.Bytes(node.texts);
+    return node.texts == kNoText ? "" : texts_.Bytes(node.texts);
   }
-  std::bitset<256> bytes;
-  const auto set = [&](unsigned types, std::string_view characters) {
-    if ((node.types & types) == 0) return;
-    for (const char character : characters) {
-      bytes.set(static_cast<unsigned char>(character));
-    }
+  const auto of = [&](unsigned types, const char* bytes) {
+    return (node.types & types) != 0 ? bytes : "";
   };
-  set(kNull, "n");
-  set(kBoolean, "tf");
-  set(kNumber | kInteger, "-0123456789");
-  set(kString, "\"");
-  set(kArray, "[");
-  set(kObject, "{");
+  std::string bytes = of(kNull, "n");
+  bytes += of(kBoolean, "tf");
+  bytes += of(kNumber | kInteger, "-0123456789");
+  bytes += of(kString, "\"");
+  bytes += of(kArray, "[");
+  bytes += of(kObject, "{");
   return bytes;
 }
 
@@ -109,9 +104,13 @@ void Schema::ComputeFirstBytes() {
     if (node.any_of.empty()) node.first_bytes = FirstBytesOf(node);
   }
   for (Node& node : nodes_) {
+    if (node.any_of.empty()) continue;
+    std::string& bytes = node.first_bytes;
     for (const std::uint32_t one : node.alternatives) {
-      node.first_bytes |= nodes_[one].first_bytes;
+      bytes += nodes_[one].first_bytes;
     }
+    std::sort(bytes.begin(), bytes.end());
+    bytes.erase(std::unique(bytes.begin(), bytes.end()), bytes.end());
   }
 }
 

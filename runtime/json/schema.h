@@ -2,7 +2,6 @@
 #ifndef TERN_RUNTIME_JSON_SCHEMA_H_
 #define TERN_RUNTIME_JSON_SCHEMA_H_
 
-#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -51,7 +50,7 @@ struct Node {
   // The nodes that any_of leads to, themselves no anyOf; else the node itself.
   std::vector<std::uint32_t> alternatives;
   // What a value may begin with.
-  std::bitset<256> first_bytes;
+  std::string first_bytes;
   // One of these texts (of Schema::texts), if has_literals; then nothing else
   // counts.
   bool has_literals = false;
@@ -96,7 +95,7 @@ class Schema {
   // What is known once all nodes are read.
   void ComputeDepths();
   void ComputeFirstBytes();
-  [[nodiscard]] std::bitset<256> FirstBytesOf(const Node& node) const;
+  [[nodiscard]] std::string FirstBytesOf(const Node& node) const;
   [[nodiscard]] std::size_t DepthOf(const Node& node) const;
 
   std::vector<Node> nodes_;

@@ -61,10 +61,10 @@ std::uint32_t TextTrees::Child(std::uint32_t node, unsigned char byte) const {
              : static_cast<std::uint32_t>(found - nodes_.begin());
 }
 
-std::bitset<256> TextTrees::Bytes(std::uint32_t node) const {
-  std::bitset<256> bytes;
+std::string TextTrees::Bytes(std::uint32_t node) const {
+  std::string bytes;
   for (std::uint32_t i = 0; i < nodes_[node].children; ++i) {
-    bytes.set(nodes_[nodes_[node].first_child + i].byte);
+    bytes += static_cast<char>(nodes_[nodes_[node].first_child + i].byte);
   }
   return bytes;
 }

@@ -3,7 +3,6 @@
 #ifndef TERN_RUNTIME_JSON_TEXT_TREE_H_
 #define TERN_RUNTIME_JSON_TEXT_TREE_H_
 
-#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -24,7 +23,7 @@ class TextTrees {
   [[nodiscard]] std::uint32_t Child(std::uint32_t node,
                                     unsigned char byte) const;
   // The bytes for which there is one.
-  [[nodiscard]] std::bitset<256> Bytes(std::uint32_t node) const;
+  [[nodiscard]] std::string Bytes(std::uint32_t node) const;
   // Whether a text ends at the node; whether one goes on.
   [[nodiscard]] bool Ends(std::uint32_t node) const {
     return nodes_[node].ends;

@@ -30,7 +30,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMostBytes = 400;
-constexpr std::size_t kMostTokens = 30;
+constexpr std::size_t kMostTokens = 12;
 
 // A second reading of the specification.
 class Judge {
