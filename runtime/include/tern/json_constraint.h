@@ -5,6 +5,9 @@
 //
 //   const tern::JsonConstraints json(model->tokenizer());   // once
 //   request.constraint = json.Schema(R"({"type": "object", ...})");
+//   // or, with a Session:
+//   const auto constraint = json.Object();
+//   token = session.Next(sampler, *constraint);
 //
 // White space: none before the document or after it, and at most 20 characters
 // between two of its parts, so that no model fills a text with it.  Strings are
