@@ -94,11 +94,14 @@ bool Automaton::Forget(int& state) {
     return false;
   }
   std::vector<std::uint32_t> stacks =
-      std::move(states_[static_cast<std::size_t>(state)].stacks);
+      states_[static_cast<std::size_t>(state)].stacks;
+  Frames kept = frames_.Only(stacks);
+  // From here on nothing is allocated for which there was no room just now.
   states_.clear();
   state_numbers_.clear();
-  frames_.KeepOnly(stacks);
-  state = StateOf(std::move(stacks));
+  frames_ = std::move(kept);
+  state = 0;
+  StateOf(std::move(stacks));
   return true;
 }
 

@@ -1,7 +1,5 @@
 #include "runtime/json/frames.h"
 
-#include <utility>
-
 namespace tern::json {
 namespace {
 
@@ -24,10 +22,7 @@ bool IsSame(const Frame& a, const Frame& b) {
 
 }  // namespace
 
-void Frames::Clear() {
-  frames_.assign(1, Frame());
-  table_.assign(kLeastTable, 0);
-}
+Frames::Frames() : frames_(1), table_(kLeastTable) {}
 
 std::size_t Frames::PlaceOf(const Frame& frame) const {
   const std::size_t mask = table_.size() - 1;
@@ -61,21 +56,23 @@ void Frames::Grow() {
   }
 }
 
-void Frames::KeepOnly(std::vector<std::uint32_t>& stacks) {
-  const std::vector<Frame> old = std::move(frames_);
-  Clear();
-  std::vector<bool> is_kept(old.size());
+Frames Frames::Only(std::vector<std::uint32_t>& stacks) const {
+  std::vector<bool> is_kept(frames_.size());
   for (std::uint32_t at : stacks) {
-    for (; at != 0 && !is_kept[at]; at = old[at].below) is_kept[at] = true;
+    for (; at != 0 && !is_kept[at]; at = frames_[at].below) is_kept[at] = true;
   }
-  std::vector<std::uint32_t> number(old.size());
-  for (std::size_t i = 1; i < old.size(); ++i) {
-    const Frame& frame = old[i];
+  Frames only;
+  std::vector<std::uint32_t> number(frames_.size());
+  for (std::size_t i = 1; i < frames_.size(); ++i) {
+    const Frame& frame = frames_[i];
     if (is_kept[i]) {
-      number[i] = Push(frame.kind, frame.x, frame.y, number[frame.below]);
+      number[i] = only.Push(frame.kind, frame.x, frame.y, number[frame.below]);
     }
   }
   for (std::uint32_t& stack : stacks) stack = number[stack];
+  only.pushes_ += pushes_;
+  only.made_ += made_;
+  return only;
 }
 
 }  // namespace tern::json

@@ -42,7 +42,7 @@ struct Frame {
 
 class Frames {
  public:
-  Frames() { Clear(); }
+  Frames();
 
   // The number of that frame; it is above that of the one below.
   std::uint32_t Push(Kind kind, std::uint32_t x, std::uint32_t y,
@@ -53,11 +53,10 @@ class Frames {
   // Calls of Push since it was made, and those that made a new frame.
   [[nodiscard]] std::size_t pushes() const { return pushes_; }
   [[nodiscard]] std::size_t made() const { return made_; }
-  // Forgets all others than these stacks, and gives them new numbers.
-  void KeepOnly(std::vector<std::uint32_t>& stacks);
+  // These stacks alone, to which it gives new numbers.
+  [[nodiscard]] Frames Only(std::vector<std::uint32_t>& stacks) const;
 
  private:
-  void Clear();
   void Grow();
   // Where the frame is in table_, or the free place for it.
   [[nodiscard]] std::size_t PlaceOf(const Frame& frame) const;

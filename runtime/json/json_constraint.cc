@@ -112,15 +112,11 @@ class JsonConstraints::Impl {
 
   [[nodiscard]] std::shared_ptr<const json::Schema> Read(
       std::string_view text) const {
-    {
-      const std::lock_guard lock(mutex_);
-      for (const Known& known : known_) {
-        if (known.text == text) return known.schema;
-      }
-    }
+    if (auto known = Find(text)) return known;
     auto schema =
         std::make_shared<const json::Schema>(json::Schema::Parse(text));
-    const std::lock_guard lock(mutex_);
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return schema;
     if (known_.size() == kMostSchemas) known_.pop_front();
     known_.push_back({std::string(text), schema});
     return schema;
@@ -132,7 +128,18 @@ class JsonConstraints::Impl {
     std::shared_ptr<const json::Schema> schema;
   };
 
+  [[nodiscard]] std::shared_ptr<const json::Schema> Find(
+      std::string_view text) const {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return nullptr;
+    for (const Known& known : known_) {
+      if (known.text == text) return known.schema;
+    }
+    return nullptr;
+  }
+
   std::shared_ptr<const json::TokenTrie> trie_;
+  // Never waited for: a child of fork() may find it locked for ever.
   mutable std::mutex mutex_;
   mutable std::deque<Known> known_;  // the oldest first
 };
