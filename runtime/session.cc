@@ -38,6 +38,11 @@ Token Session::Next(Sampler& sampler) {
   return NamingSession([&] { return impl_->Next(sampler); });
 }
 
+Token Session::Next(Sampler& sampler, TokenConstraint& constraint) {
+  const auto hold = impl_->guard().ToWork();
+  return NamingSession([&] { return impl_->Next(sampler, constraint); });
+}
+
 std::span<const float> Session::Logits() {
   const auto hold = impl_->guard().ToWork();
   return NamingSession([&] { return impl_->Logits(); });

@@ -6,6 +6,7 @@
 
 #include <tern/error.h>
 
+#include "runtime/constraint.h"
 #include "runtime/memory.h"
 #include "runtime/session_options.h"
 #include "ternary_kernels/cache_block.h"
@@ -87,6 +88,18 @@ Token Session::Impl::Next(Sampler& sampler) {
   }
   tokens_.push_back(sampler.Sample({logits_.data(), rows}, tokens_));
   return tokens_.back();
+}
+
+Token Session::Impl::Next(Sampler& sampler, TokenConstraint& constraint) {
+  if (tokens_.size() == context_length_) ThrowContextFull(1);
+  const std::span<const float> logits = Logits().first(TokenRows(*model_));
+  std::vector<float> left(logits.begin(), logits.end());
+  std::vector<std::uint8_t> allowed;
+  Constrain(constraint, left, allowed);
+  const Token token = sampler.Sample(left, tokens_);
+  constraint.Accept(token);
+  tokens_.push_back(token);
+  return token;
 }
 
 std::span<const float> Session::Impl::Logits() {

@@ -32,6 +32,7 @@ class Session::Impl {
 
   void Append(std::span<const Token> tokens, const LogitsSink* sink);
   Token Next(Sampler& sampler);
+  Token Next(Sampler& sampler, TokenConstraint& constraint);
   std::span<const float> Logits();
   void Truncate(std::size_t length);
   void Cancel() noexcept { cancel_.store(true, std::memory_order_relaxed); }

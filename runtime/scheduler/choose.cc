@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
-#include <limits>
 #include <new>
 #include <string>
+
+#include "runtime/constraint.h"
 
 namespace tern {
 namespace {
@@ -35,21 +36,6 @@ std::vector<TokenLogprob> Likeliest(std::span<const float> logits,
     b.logprob = static_cast<float>(b.logprob - log_sum);
   }
   return best;
-}
-
-void Constrain(TokenConstraint& constraint, std::span<float> logits,
-               std::vector<std::uint8_t>& allowed) {
-  allowed.assign(logits.size(), 0);
-  constraint.Allow(allowed);
-  bool any = false;
-  for (std::size_t t = 0; t < logits.size(); ++t) {
-    any = any || allowed[t] != 0;
-    if (allowed[t] == 0) logits[t] = -std::numeric_limits<float>::infinity();
-  }
-  if (any) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              "constraint: allows no token of the vocabulary after this text; "
-              "give one that this model's tokens can satisfy");
 }
 
 void Choose(Sequence& sequence, std::span<const Token> context,

@@ -33,6 +33,7 @@
 #include <span>
 
 #include <tern/api.h>
+#include <tern/constraint.h>
 #include <tern/model.h>
 #include <tern/sampler.h>
 
@@ -81,6 +82,16 @@ class TERN_API Session {
   // never chosen.  Throws Error: kInvalidArgument if nothing was appended yet,
   // kContextFull at the end of the context.
   Token Next(Sampler& sampler);
+  // The same among the tokens that the constraint allows, which is told the one
+  // that was chosen; one that ends the text is such a token, too:
+  //
+  //   const auto json = tern::JsonConstraints(tokenizer).Object();
+  //   while (!tokenizer.IsEndOfText(token = session.Next(sampler, *json))) ...
+  //
+  // Throws Error as above, kInvalidArgument if no token is allowed, and what
+  // the constraint throws; nothing is appended then.  A constraint knows what
+  // it was told only, so Truncate and Fork do not go with it.
+  Token Next(Sampler& sampler, TokenConstraint& constraint);
 
   // Logits [vocab_size] after the last token; valid until the session is used
   // again.  Throws Error (kInvalidArgument) if nothing was appended yet.

@@ -12,8 +12,6 @@
 namespace tern::testing {
 namespace {
 
-constexpr int kPatience = 60;  // seconds
-
 std::string Lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
     return static_cast<char>(std::tolower(c));
@@ -86,9 +84,9 @@ void HttpClient::Send(std::string_view bytes) const {
   }
 }
 
-bool HttpClient::Receive(int seconds) {
+bool HttpClient::Receive() {
   pollfd file = {socket_, POLLIN, 0};
-  if (poll(&file, 1, seconds * 1000) <= 0) {
+  if (poll(&file, 1, kPatience * 1000) <= 0) {
     throw std::runtime_error("nothing comes");
   }
   std::array<char, 65536> buffer{};
@@ -101,7 +99,7 @@ bool HttpClient::Receive(int seconds) {
 std::string HttpClient::TakeLine() {
   std::size_t end = 0;
   while ((end = held_.find("\r\n")) == std::string::npos) {
-    if (!Receive(kPatience)) throw std::runtime_error("closed within a line");
+    if (!Receive()) throw std::runtime_error("closed within a line");
   }
   std::string line = held_.substr(0, end);
   held_.erase(0, end + 2);
@@ -110,7 +108,7 @@ std::string HttpClient::TakeLine() {
 
 std::string HttpClient::Take(std::size_t size) {
   while (held_.size() < size) {
-    if (!Receive(kPatience)) throw std::runtime_error("closed within a body");
+    if (!Receive()) throw std::runtime_error("closed within a body");
   }
   std::string part = held_.substr(0, size);
   held_.erase(0, size);
@@ -141,7 +139,7 @@ HttpResponse HttpClient::Read(bool is_head) {
     response.body = Take(std::stoul(response.field("content-length")));
     return response;
   }
-  while (Receive(kPatience)) {
+  while (Receive()) {
   }
   response.body = std::exchange(held_, "");
   return response;
@@ -149,8 +147,7 @@ HttpResponse HttpClient::Read(bool is_head) {
 
 void HttpClient::ReadUntil(std::string_view text) {
   while (held_.find(text) == std::string::npos) {
-    if (!Receive(kPatience))
-      throw std::runtime_error("closed before: " + held_);
+    if (!Receive()) throw std::runtime_error("closed before: " + held_);
   }
 }
 
@@ -159,9 +156,9 @@ bool HttpClient::Comes(int milliseconds) const {
   return !held_.empty() || poll(&file, 1, milliseconds) > 0;
 }
 
-bool HttpClient::IsClosed(int seconds) {
+bool HttpClient::IsClosed() {
   try {
-    while (Receive(seconds)) {
+    while (Receive()) {
     }
     return true;
   } catch (const std::runtime_error&) {

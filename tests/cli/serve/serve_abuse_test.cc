@@ -88,7 +88,7 @@ class ServeAbuseTest : public ::testing::Test {
     const AbuseKind& kind = *sent.kind;
     if (sent.abuse.then == Then::kResets) return Count(kind, kNoAnswer);
     if (kind.statuses.front() == kNoAnswer) {
-      EXPECT_TRUE(sent.client->IsClosed(30));
+      EXPECT_TRUE(sent.client->IsClosed());
       return Count(kind, kNoAnswer);
     }
     const HttpResponse response = sent.client->Read();
@@ -103,7 +103,7 @@ class ServeAbuseTest : public ::testing::Test {
     const bool closes = response.field("connection") == "close";
     EXPECT_EQ(closes, kind.after == After::kClosed) << response.body;
     if (closes) {
-      EXPECT_TRUE(sent.client->IsClosed(30));
+      EXPECT_TRUE(sent.client->IsClosed());
       return;
     }
     if (std::string(kind.name) == "next one sent ahead") {
@@ -140,7 +140,7 @@ class ServeAbuseTest : public ::testing::Test {
 
   // To all of them a little, until one has its answer.
   static void Drip(const std::vector<Sent>& slow, const HttpClient& client) {
-    const auto end = Clock::now() + std::chrono::seconds(30);
+    const auto end = Clock::now() + std::chrono::seconds(kPatience);
     while (!client.Comes(50)) {
       ASSERT_LT(Clock::now(), end) << "what comes slowly is waited for";
       for (const Sent& sent : slow) sent.client->Send(sent.abuse.drip);
@@ -221,7 +221,7 @@ TEST_F(ServeAbuseTest, ThousandBadRequestsGetTheirStatusAndLeaveNothingBehind) {
             << memory << " KiB, after all " << after << " KiB\n";
   EXPECT_EQ(total_, kBlocks * kBlock);
   EXPECT_LE(after, memory + kMostGrowthKib);
-  const auto end = Clock::now() + std::chrono::seconds(30);
+  const auto end = Clock::now() + std::chrono::seconds(kPatience);
   while (server_.OpenFiles() > files && Clock::now() < end) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

@@ -50,10 +50,20 @@ void ExpectError(const HttpResponse& response, int status,
   }
 }
 
+// More alternatives than a schema may have.
+std::string WideFormat() {
+  std::string all = R"({"type":"string"})";
+  for (int i = 1; i <= 256; ++i) {
+    all += R"(,{"type":"string","maxLength":)" + std::to_string(i) + "}";
+  }
+  return R"({"type":"json_schema","json_schema":{"schema":{"anyOf":[)" + all +
+         "]}}}";
+}
+
 struct BadField {
   const char* path;
   const char* name;   // of the parameter
-  const char* value;  // JSON
+  std::string value;  // JSON
   const char* param;  // that the error names
   int status = 400;
 };
@@ -118,6 +128,7 @@ const std::vector<BadField> kBadFields = {
     {kChat, "response_format",
      R"({"type":"json_schema","json_schema":{"name":"a","schema":{"type":"object","patternProperties":{}}}})",
      "response_format"},
+    {kChat, "response_format", WideFormat(), "response_format"},
     {kChat, "surprise", "1", "surprise"},
     {kText, "prompt", "\"\"", ""},
     {kText, "prompt", "[[1,\"a\"]]", "prompt"},

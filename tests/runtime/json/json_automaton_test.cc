@@ -276,7 +276,7 @@ TEST(JsonAutomaton, ALongTextForgetsItsStates) {
   text += "]";
   int state = automaton.start();
   for (const char byte : text) {
-    state = automaton.Forget(state);
+    automaton.Forget(state);
     state = automaton.Step(state, static_cast<unsigned char>(byte));
     ASSERT_NE(state, Automaton::kDead);
   }

@@ -14,6 +14,7 @@
 #include <tern/json_constraint.h>
 #include <tern/model.h>
 #include <tern/sampler.h>
+#include <tern/session.h>
 
 #include "tests/runtime/scheduler/texts.h"
 #include "tests/support/expect_error.h"
@@ -239,6 +240,67 @@ TEST(JsonConstraint, TheModelsTextsUnderASchemaSatisfyIt) {
     EXPECT_TRUE(Satisfies(document, schema, schema)) << text;
   }
   EXPECT_GE(complete, 6U);
+}
+
+// What a Session's Next chooses under a schema, to the end of the text.
+std::string SessionsText(const std::string& schema,
+                         const SamplerOptions& options, std::size_t most) {
+  const auto model = Books();
+  const JsonConstraints constraints(model->tokenizer());
+  const auto constraint = constraints.Schema(schema);
+  Session session(model, {.context_length = 512});
+  Sampler sampler(options);
+  session.Append(model->tokenizer().Encode("The answer, as JSON: "));
+  std::string text;
+  for (std::size_t i = 0; i < most; ++i) {
+    const Token token = session.Next(sampler, *constraint);
+    if (model->tokenizer().IsEndOfText(token)) break;
+    text += model->tokenizer().Decode(token);
+  }
+  return text;
+}
+
+TEST(JsonConstraint, ASessionsTextIsTheSchedulers) {
+  const auto model = Books();
+  const JsonConstraints constraints(model->tokenizer());
+  const SamplerOptions options = {
+      .temperature = 1, .top_k = 0, .top_p = 1, .seed = 3};
+  constexpr std::size_t kMost = 60;
+  testing::Texts texts;
+  Scheduler scheduler(model, {.slots = 1, .context_length = 512});
+  texts.Add({.prompt = model->tokenizer().Encode("The answer, as JSON: "),
+             .sampler = options,
+             .max_tokens = kMost});
+  GenerateRequest request = texts.Request(0);
+  request.constraint = constraints.Schema(Schemas()[0]);
+  scheduler.Submit(std::move(request));
+  texts.WaitForAll();
+  std::string want;
+  for (const Token token : texts[0].ids) {
+    if (!model->tokenizer().IsEndOfText(token)) {
+      want += model->tokenizer().Decode(token);
+    }
+  }
+  EXPECT_EQ(SessionsText(Schemas()[0], options, kMost), want);
+  EXPECT_EQ(want.front(), '{');
+}
+
+class NoToken : public TokenConstraint {
+ public:
+  void Allow(std::span<std::uint8_t> /*allowed*/) override {}
+  void Accept(Token /*token*/) override {}
+};
+
+TEST(JsonConstraint, ASessionWithoutAnAllowedTokenSaysSoAndStaysAsItWas) {
+  Session session(Books(), {.context_length = 64});
+  Sampler sampler;
+  session.Append(Books()->tokenizer().Encode("Once"));
+  const std::size_t size = session.tokens().size();
+  NoToken none;
+  ExpectError(ErrorCode::kInvalidArgument, {"allows no token"},
+              [&] { session.Next(sampler, none); });
+  EXPECT_EQ(session.tokens().size(), size);
+  EXPECT_NO_THROW(session.Next(sampler));
 }
 
 }  // namespace
