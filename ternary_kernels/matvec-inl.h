@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "packing/tiles.h"
@@ -99,6 +100,9 @@ inline constexpr size_t kAheadChunks = 2;
 // And again one chunk ahead: Zen 4 drops prefetches while too many are under
 // way, and a sum that meets a dropped line waits for memory.
 inline constexpr size_t kAgainChunks = 1;
+// And last into the first-level cache, in each strip: a line that is still not
+// there is then waited for while the sums go on.
+inline constexpr size_t kNearTiles = 12;
 
 // Sums of bytes in 16-bit lanes, modulo 2^16: of both bytes of a lane as they
 // stand (even byte + 256 * odd byte) and of the odd byte.  Keeping the even
@@ -173,6 +177,7 @@ HWY_INLINE void LookUp(const uint8_t* HWY_RESTRICT tile, Fetch<kCount>& fetch,
     for (size_t v = 0; v < kVectors; ++v) {
       const size_t at = s * kVectors + v;
       const V8 codes = hn::Load(d, tile + v * kLanes8);
+      if (v == 0) hwy::Prefetch(tile + kNearTiles * packing::kTileBytes);
       const V8 n0 = hn::And(codes, nibble);
       const V8 n1 = hn::ShiftRight<4>(codes);
       low[at] = hn::Add(low[at], hn::TableLookupBytes(low0, n0));
