@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "packing/tiles.h"
@@ -96,6 +97,12 @@ inline constexpr size_t kChunkTiles = 64;
 // stream, 23 as two and 17 as four, and in this order decodes at 34 GB/s where
 // fetching each strip a little ahead gave 21.
 inline constexpr size_t kAheadChunks = 2;
+// And again one chunk ahead: Zen 4 drops prefetches while too many are under
+// way, and a sum that meets a dropped line waits for memory.
+inline constexpr size_t kAgainChunks = 1;
+// And last into the first-level cache, in each strip: a line that is still not
+// there is then waited for while the sums go on.
+inline constexpr size_t kNearTiles = 12;
 
 // Sums of bytes in 16-bit lanes, modulo 2^16: of both bytes of a lane as they
 // stand (even byte + 256 * odd byte) and of the odd byte.  Keeping the even
@@ -130,29 +137,34 @@ HWY_INLINE void Clear(V8* bytes) {
   }
 }
 
-// The tiles that are summed and those that are fetched meanwhile: one chunk of
-// kCount strips each.
-struct Chunk {
-  const uint8_t* tiles;
+// Fetches a chunk of kCount strips while another is summed.
+template <size_t kCount>
+struct Fetch {
   const uint8_t* ahead;
+  const uint8_t* again;
   size_t strip_bytes;
-  size_t groups;
+  size_t steps;  // for a strip
+  size_t left = steps;
 
   // kCount lines for each tile column: all of the first strip, then the next.
-  template <size_t kCount>
-  HWY_INLINE void Fetch(size_t g) const {
-    constexpr size_t kSteps = kChunkTiles / kCount;  // for a strip
-    const uint8_t* lines = ahead + g / kSteps * strip_bytes +
-                           g % kSteps * kCount * packing::kTileBytes;
+  HWY_INLINE void Next() {
     for (size_t s = 0; s < kCount; ++s) {
-      PrefetchToL2(lines + s * packing::kTileBytes);
+      PrefetchToL2(ahead + s * packing::kTileBytes);
+      PrefetchToL2(again + s * packing::kTileBytes);
     }
+    size_t step = kCount * packing::kTileBytes;
+    if (--left == 0) {
+      left = steps;
+      step += strip_bytes - steps * kCount * packing::kTileBytes;
+    }
+    ahead += step;
+    again += step;
   }
 };
 
 // low[strip][vector], rest likewise += the look-ups of one tile of each strip.
 template <size_t kCount>
-HWY_INLINE void LookUp(const Chunk& chunk, size_t g,
+HWY_INLINE void LookUp(const uint8_t* HWY_RESTRICT tile, Fetch<kCount>& fetch,
                        const uint8_t* HWY_RESTRICT tables, V8* low, V8* rest) {
   const D8 d;
   const V8 nibble = hn::Set(d, 15);
@@ -160,12 +172,12 @@ HWY_INLINE void LookUp(const Chunk& chunk, size_t g,
   const V8 rest0 = hn::LoadDup128(d, tables + kTableBytes);
   const V8 low1 = hn::LoadDup128(d, tables + 2 * kTableBytes);
   const V8 rest1 = hn::LoadDup128(d, tables + 3 * kTableBytes);
-  chunk.Fetch<kCount>(g);
-  const uint8_t* HWY_RESTRICT tile = chunk.tiles + g * packing::kTileBytes;
-  for (size_t s = 0; s < kCount; ++s, tile += chunk.strip_bytes) {
+  fetch.Next();
+  for (size_t s = 0; s < kCount; ++s, tile += fetch.strip_bytes) {
     for (size_t v = 0; v < kVectors; ++v) {
       const size_t at = s * kVectors + v;
       const V8 codes = hn::Load(d, tile + v * kLanes8);
+      if (v == 0) hwy::Prefetch(tile + kNearTiles * packing::kTileBytes);
       const V8 n0 = hn::And(codes, nibble);
       const V8 n1 = hn::ShiftRight<4>(codes);
       low[at] = hn::Add(low[at], hn::TableLookupBytes(low0, n0));
@@ -176,11 +188,12 @@ HWY_INLINE void LookUp(const Chunk& chunk, size_t g,
   }
 }
 
-// The sums of at most 64 tiles a strip, added to even[strip][32], the rows of
-// the even bytes, and odd[strip][32].
+// The sums of `groups` tiles of each strip, at most 64, added to
+// even[strip][32], the rows of the even bytes, and odd[strip][32].
 template <size_t kCount>
-HWY_INLINE void SumChunk(const Chunk& chunk, const uint8_t* HWY_RESTRICT tables,
-                         uint32_t* HWY_RESTRICT even,
+HWY_INLINE void SumChunk(const uint8_t* HWY_RESTRICT tiles,
+                         const uint8_t* HWY_RESTRICT tables, size_t groups,
+                         Fetch<kCount>& fetch, uint32_t* HWY_RESTRICT even,
                          uint32_t* HWY_RESTRICT odd) {
   constexpr size_t kSize = kCount * kVectors;
   ByteSums<kSize> low_sums;
@@ -189,14 +202,15 @@ HWY_INLINE void SumChunk(const Chunk& chunk, const uint8_t* HWY_RESTRICT tables,
   rest_sums.Clear();
   V8 low[kSize];
   V8 rest[kSize];
-  for (size_t low_end = 0, g = 0; g < chunk.groups;) {
+  for (size_t low_end = 0, g = 0; g < groups;) {
     Clear<kSize>(low);
-    low_end = std::min(g + kLowTiles, chunk.groups);
+    low_end = std::min(g + kLowTiles, groups);
     while (g < low_end) {
       Clear<kSize>(rest);
       const size_t rest_end = std::min(g + kRestTiles, low_end);
       for (; g < rest_end; ++g) {
-        LookUp<kCount>(chunk, g, tables + g * kTileTableBytes, low, rest);
+        LookUp<kCount>(tiles + g * packing::kTileBytes, fetch,
+                       tables + g * kTileTableBytes, low, rest);
       }
       rest_sums.Fold(rest);
     }
@@ -212,16 +226,24 @@ HWY_INLINE void SumChunk(const Chunk& chunk, const uint8_t* HWY_RESTRICT tables,
   }
 }
 
-// The tiles that come kAheadChunks after the chunk at group g, over the ends of
-// the strips to the next ones.
+// Tile columns of a chunk: as equal as kCount lines at a time allow, for while
+// a short one is summed, not all of a long one could be fetched.
 template <size_t kCount>
-HWY_INLINE const uint8_t* Ahead(const Strips& strips, size_t g) {
+HWY_INLINE size_t ChunkTiles(size_t groups) {
+  const size_t chunks =
+      std::max<size_t>((groups + kChunkTiles - 1) / kChunkTiles, 1);
+  const size_t steps = (groups + chunks * kCount - 1) / (chunks * kCount);
+  return steps * kCount;
+}
+
+// The tiles from group g on, over the ends of the strips to the next ones.
+template <size_t kCount>
+HWY_INLINE const uint8_t* Ahead(const Strips& strips, size_t g, size_t chunk) {
   const size_t left = strips.strip_groups - strips.first_group;
-  const size_t next = g + kAheadChunks * kChunkTiles;
-  if (next < left) return strips.Tile(next);
-  const size_t end = (left + kChunkTiles - 1) / kChunkTiles * kChunkTiles;
+  if (g < left) return strips.Tile(g);
+  const size_t end = (left + chunk - 1) / chunk * chunk;
   return strips.tiles + kCount * strips.Bytes() +
-         (next - end) * packing::kTileBytes;
+         (g - end) * packing::kTileBytes;
 }
 
 // sums[strip][64].
@@ -232,11 +254,16 @@ HWY_INLINE void SumTiles(const Strips& strips,
   constexpr size_t kRows = kCount * packing::kTileRows;
   HWY_ALIGN uint32_t even[kRows / 2] = {};
   HWY_ALIGN uint32_t odd[kRows / 2] = {};
-  for (size_t g = 0; g < strips.groups; g += kChunkTiles) {
-    const Chunk chunk = {strips.Tile(g), Ahead<kCount>(strips, g),
-                         strips.Bytes(),
-                         std::min(kChunkTiles, strips.groups - g)};
-    SumChunk<kCount>(chunk, tables + g * kTileTableBytes, even, odd);
+  const size_t chunk = ChunkTiles<kCount>(strips.groups);
+  for (size_t g = 0; g < strips.groups; g += chunk) {
+    Fetch<kCount> fetch = {
+        Ahead<kCount>(strips, g + kAheadChunks * chunk, chunk),
+        Ahead<kCount>(strips, g + kAgainChunks * chunk, chunk), strips.Bytes(),
+        chunk / kCount};
+    const size_t groups = std::min(chunk, strips.groups - g);
+    SumChunk<kCount>(strips.Tile(g), tables + g * kTileTableBytes, groups,
+                     fetch, even, odd);
+    for (size_t rest = groups; rest < chunk; ++rest) fetch.Next();
   }
   const int32_t offset = kTileOffset * static_cast<int32_t>(strips.groups);
   for (size_t r = 0; r < kRows; r += 2) {
