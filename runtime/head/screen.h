@@ -51,6 +51,7 @@
 #include "runtime/parallel.h"
 #include "ternary_kernels/dense.h"
 #include "ternary_kernels/head.h"
+#include "ternary_kernels/screen_texts.h"
 
 namespace tern {
 
@@ -98,6 +99,19 @@ ScreenRows MakeScreen(const kernels::DenseView& w, Team& team);
 // [ScreenInputSize(cols)], aligned to 64.  Nothing if there is no bound.
 std::optional<kernels::ScreenInput> PrepareScreenInput(
     const ScreenRows& screen, const float* x, std::int16_t* q) noexcept;
+
+// Room for the digits of a token's input, [ScreenInputSize(cols)] each.
+struct TextDigits {
+  TextDigits() = default;
+  explicit TextDigits(std::size_t cols)
+      : first(kernels::ScreenInputSize(cols)),
+        second(kernels::ScreenInputSize(cols)) {}
+  AlignedBuffer<std::int16_t> first;
+  AlignedBuffer<std::int16_t> second;  // if there are two
+};
+// The same for the screen of several tokens at once.
+std::optional<kernels::ScreenText> PrepareScreenText(
+    const ScreenRows& screen, const float* x, TextDigits& digits) noexcept;
 
 }  // namespace tern
 
