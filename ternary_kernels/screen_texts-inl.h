@@ -80,6 +80,26 @@ constexpr std::size_t kTileRows = 4;
 // four rows' bytes take a third of the first-level cache.
 constexpr std::size_t kPanelWords = 28 * kScreenLine;
 
+// What the next rows will need, fetched some lines at each step of the work on
+// these: in one go it would come at the memory's pace while nothing is
+// computed.
+struct Ahead {
+  const std::uint8_t* words;
+  const std::uint8_t* fine;
+  std::size_t word_bytes;
+  std::size_t bytes;          // of both
+  std::size_t at_a_step = 1;  // lines
+  std::size_t next = 0;
+
+  HWY_INLINE void Step() {
+    for (std::size_t i = 0; i < at_a_step && next < bytes; ++i) {
+      PrefetchToL2(next < word_bytes ? words + next
+                                     : fine + (next - word_bytes));
+      next += kHeadAlign;
+    }
+  }
+};
+
 #if HWY_TARGET == HWY_AVX3_DL
 
 constexpr std::size_t kTileDigits = 6;
@@ -112,7 +132,8 @@ void PackPanel(const std::int16_t* first, const std::int16_t* second,
 
 HWY_INLINE void Unpack(const std::uint16_t* HWY_RESTRICT first,
                        const std::uint16_t* HWY_RESTRICT fine,
-                       std::size_t words, Unpacked* HWY_RESTRICT out) {
+                       std::size_t words, Unpacked* HWY_RESTRICT out,
+                       Ahead& ahead) {
   const DW d;
   static_assert(hn::MaxLanes(d) == kScreenLine);
   const auto low = hn::Set(d, 0x00FF);
@@ -128,6 +149,7 @@ HWY_INLINE void Unpack(const std::uint16_t* HWY_RESTRICT first,
   };
   Unpacked* sixes = out + 2 * words;
   for (std::size_t line = 0; line < words; line += 2 * kScreenLine) {
+    ahead.Step();
     const auto more = hn::Load(d, fine + line / 2);
     const auto a = hn::Load(d, first + line);
     auto b = a;
@@ -170,7 +192,8 @@ void PackPanel(const std::int16_t* first, const std::int16_t* second,
 
 HWY_INLINE void Unpack(const std::uint16_t* HWY_RESTRICT first,
                        const std::uint16_t* HWY_RESTRICT fine,
-                       std::size_t words, Unpacked* HWY_RESTRICT out) {
+                       std::size_t words, Unpacked* HWY_RESTRICT out,
+                       Ahead& ahead) {
   const DW d;
   const auto five = hn::Set(d, 0xF8);
   const auto six = hn::Set(d, 0xFC);
@@ -188,6 +211,7 @@ HWY_INLINE void Unpack(const std::uint16_t* HWY_RESTRICT first,
           2 * words + k);
   };
   for (std::size_t k = 0; k < words; k += 2 * kScreenLine) {
+    ahead.Step();
     for (std::size_t i = 0; i < kScreenLine; i += hn::Lanes(d)) {
       const auto more = hn::Load(d, fine + k / 2 + i);
       line(hn::Load(d, first + k + i), more, hn::ShiftRight<6>(more), k + i);
@@ -215,25 +239,6 @@ void PackDigit(std::size_t words, const std::int16_t* digit,
     out += UnpackedSize(size);
   }
 }
-
-// What the next rows will need, fetched some lines at each step of the tiles:
-// in one go it would come at the memory's pace while nothing is computed.
-struct Ahead {
-  const std::uint8_t* words;
-  const std::uint8_t* fine;
-  std::size_t word_bytes;
-  std::size_t bytes;      // of both
-  std::size_t steps = 1;  // lines fetched at a step
-  std::size_t next = 0;
-
-  HWY_INLINE void Step() {
-    for (std::size_t i = 0; i < steps && next < bytes; ++i) {
-      PrefetchToL2(next < word_bytes ? words + next
-                                     : fine + (next - word_bytes));
-      next += kHeadAlign;
-    }
-  }
-};
 
 // The sum of v's blocks of four lanes.
 template <class D, class V>
@@ -340,9 +345,9 @@ HWY_INLINE void SumRows(const ScreenView& w, const std::uint8_t* digits,
                     w.fine_words + (row + kTileRows) * fine_words),
                 word_bytes, bytes};
     const std::size_t tiles = (num_digits + kTileDigits - 1) / kTileDigits;
-    ahead.steps =
-        bytes / kHeadAlign * hn::Lanes(DU()) / (tiles * UnpackedSize(words)) +
-        1;
+    const std::size_t steps = tiles * (UnpackedSize(words) / hn::Lanes(DU())) +
+                              kTileRows * (fine_words / kScreenLine);
+    ahead.at_a_step = (bytes / kHeadAlign + steps - 1) / steps;
     const auto* x = reinterpret_cast<const Digit*>(digits);
     for (std::size_t k = 0; k < words; k += kPanelWords) {
       const std::size_t panel = std::min(kPanelWords, words - k);
@@ -350,7 +355,7 @@ HWY_INLINE void SumRows(const ScreenView& w, const std::uint8_t* digits,
       for (std::size_t r = 0; r < kTileRows; ++r) {
         const std::size_t at = row + std::min(r, last);
         Unpack(w.words + at * words + k, w.fine_words + at * fine_words + k / 2,
-               panel, codes + r * size);
+               panel, codes + r * size, ahead);
       }
       Tiles<kTileDigits>(
           {codes, size, x, ScreenDigitBytes(w.cols) / sizeof(Digit),

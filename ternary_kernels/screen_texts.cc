@@ -1,8 +1,11 @@
 #include "ternary_kernels/screen_texts.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+
+#include <hwy/cache_control.h>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "ternary_kernels/screen_texts.cc"
@@ -65,30 +68,24 @@ HWY_NOINLINE void ScreenTextsOnTarget(const ScreenView& w,
   }
 }
 
-HWY_NOINLINE std::size_t OpenRowsOnTarget(const ScreenView& w,
-                                          const ScreenInput& in,
-                                          const float* estimates, float cut,
-                                          std::size_t row_begin,
-                                          std::size_t row_end,
-                                          std::uint32_t* rows) {
-  const float residual_factor = in.residual_factor;
-  const float norm_factor = in.norm_factor;
-  const float slack = in.slack;
-  float bounds[kSums];
-  std::size_t open = 0;
+// masks[r - row_begin] |= bit for the rows that may reach the cut.
+HWY_NOINLINE void OpenRowsOnTarget(const ScreenView& w, const ScreenInput& in,
+                                   const float* estimates, float cut,
+                                   std::size_t row_begin, std::size_t row_end,
+                                   std::uint32_t bit, std::uint32_t* masks) {
   for (std::size_t row = row_begin; row < row_end; row += kSums) {
     const std::size_t count = std::min(kSums, row_end - row);
+    const float* estimate = estimates + row;
+    const float* residuals = w.fine_residuals + row;
+    const float* norms = w.norms + row;
+    std::uint32_t* mask = masks + (row - row_begin);
     for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t r = row + i;
-      bounds[i] = estimates[r] + (w.fine_residuals[r] * residual_factor +
-                                  (w.norms[r] * norm_factor + slack));
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-      rows[open] = static_cast<std::uint32_t>(row + i);
-      open += bounds[i] < cut ? 0 : 1;
+      const float bound =
+          estimate[i] + (residuals[i] * in.residual_factor +
+                         (norms[i] * in.norm_factor + in.slack));
+      mask[i] |= bound < cut ? 0 : bit;
     }
   }
-  return open;
 }
 
 }  // namespace
@@ -120,11 +117,43 @@ void ScreenTexts(const ScreenView& w, const ScreenTextsArgs& args,
   HWY_DYNAMIC_DISPATCH(ScreenTextsOnTarget)(w, args, row_begin, row_end);
 }
 
-std::size_t OpenRows(const ScreenView& w, const ScreenInput& in,
-                     const float* estimates, float cut, std::size_t row_begin,
-                     std::size_t row_end, std::uint32_t* rows) {
-  return HWY_DYNAMIC_DISPATCH(OpenRowsOnTarget)(w, in, estimates, cut,
-                                                row_begin, row_end, rows);
+void OpenRows(const ScreenView& w, const ScreenInput& in,
+              const float* estimates, float cut, std::size_t row_begin,
+              std::size_t row_end, std::uint32_t bit, std::uint32_t* masks) {
+  HWY_DYNAMIC_DISPATCH(OpenRowsOnTarget)
+  (w, in, estimates, cut, row_begin, row_end, bit, masks);
+}
+
+void RefineOpenRows(const DenseView& w, const OpenRowsArgs& args) {
+  const std::size_t row_bytes = DenseRowBytes(w.type, w.cols);
+  const auto next_open = [&](std::size_t row) {
+    while (row < args.row_end && args.masks[row - args.row_begin] == 0) ++row;
+    return row;
+  };
+  std::size_t next = next_open(args.row_begin);
+  while (next < args.row_end) {
+    const std::size_t row = next;
+    next = next_open(row + 1);
+    if (next < args.row_end) {
+      const std::uint8_t* bytes = w.data + next * row_bytes;
+      for (std::size_t b = 0; b < row_bytes; b += kHeadAlign) {
+        hwy::Prefetch(bytes + b);
+      }
+    }
+    std::uint32_t texts = args.masks[row - args.row_begin];
+    for (; texts != 0; texts &= texts - 1) {
+      const auto t = static_cast<std::size_t>(std::countr_zero(texts));
+      DenseMatMul(w,
+                  {.x = args.x + t * w.cols,
+                   .x_stride = w.cols,
+                   .tokens = 1,
+                   .row_begin = row,
+                   .row_end = row + 1,
+                   .y = args.y + t * args.y_stride,
+                   .y_stride = args.y_stride},
+                  nullptr);
+    }
+  }
 }
 
 }  // namespace tern::kernels

@@ -48,13 +48,25 @@ struct ScreenTextsArgs {
 void ScreenTexts(const ScreenView& w, const ScreenTextsArgs& args,
                  std::size_t row_begin, std::size_t row_end);
 
-// The rows r of [row_begin, row_end), ascending, in which not
+// masks[r - row_begin] |= bit for the rows r of [row_begin, row_end) in which
+// not
 //   estimates[r] + (fine_residuals[r] * residual_factor +
-//                   (norms[r] * norm_factor + slack)) < cut;
-// how many they are.  rows [row_end - row_begin].
-std::size_t OpenRows(const ScreenView& w, const ScreenInput& in,
-                     const float* estimates, float cut, std::size_t row_begin,
-                     std::size_t row_end, std::uint32_t* rows);
+//                   (norms[r] * norm_factor + slack)) < cut.
+void OpenRows(const ScreenView& w, const ScreenInput& in,
+              const float* estimates, float cut, std::size_t row_begin,
+              std::size_t row_end, std::uint32_t bit, std::uint32_t* masks);
+
+struct OpenRowsArgs {
+  const std::uint32_t* masks = nullptr;  // [row_end - row_begin]
+  std::size_t row_begin = 0;
+  std::size_t row_end = 0;
+  const float* x = nullptr;  // [32][cols]
+  float* y = nullptr;        // [32][y_stride]
+  std::size_t y_stride = 0;
+};
+// y[t * y_stride + r] for bit t of the mask of r, as DenseMatMul gives it for
+// one token; the next row is fetched ahead.
+void RefineOpenRows(const DenseView& w, const OpenRowsArgs& args);
 
 }  // namespace tern::kernels
 

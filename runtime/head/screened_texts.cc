@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -15,8 +16,8 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 // Tokens of one reading, of two digits at most.
 constexpr std::size_t kMostTexts = kernels::kMostScreenDigits / 2;
-// Rows that one thread refines at a time, for one token after the other: those
-// that tokens need, up to half of them, fit the second-level cache.
+static_assert(kMostTexts <= 32, "a bit each");
+// Rows that one thread refines at a time.
 constexpr std::size_t kRefineRows = 256;
 
 std::size_t TextsAtOnce(std::size_t tokens) {
@@ -138,17 +139,24 @@ float RoundDown(double value) {
 // Logits of rows [begin, end) that may reach their token's cut; returns how
 // many.
 std::size_t RefineBlock(const Reading& r, std::size_t begin, std::size_t end) {
-  std::array<std::uint32_t, kRefineRows> rows;
-  std::size_t refined = 0;
+  std::array<std::uint32_t, kRefineRows> masks{};
   for (std::size_t t = 0; t < r.demands.size(); ++t) {
     const Text& text = r.scratch.texts[t];
     float* logits = r.Logits(t);
-    const std::size_t open =
-        kernels::OpenRows(r.head.screen.View(), text.screen.input, logits,
-                          RoundDown(text.cut), begin, end, rows.data());
+    kernels::OpenRows(r.head.screen.View(), text.screen.input, logits,
+                      RoundDown(text.cut), begin, end, std::uint32_t{1} << t,
+                      masks.data());
     std::fill(logits + begin, logits + end, -kInfinity);
-    kernels::RefineRows(r.head.stored, r.Input(t), rows.data(), open, logits);
-    refined += open;
+  }
+  kernels::RefineOpenRows(r.head.stored, {.masks = masks.data(),
+                                          .row_begin = begin,
+                                          .row_end = end,
+                                          .x = r.x,
+                                          .y = r.logits,
+                                          .y_stride = r.stride});
+  std::size_t refined = 0;
+  for (const std::uint32_t mask : masks) {
+    refined += static_cast<std::size_t>(std::popcount(mask));
   }
   return refined;
 }
