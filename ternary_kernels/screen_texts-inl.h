@@ -80,29 +80,19 @@ constexpr std::size_t kTileRows = 4;
 // four rows' bytes take a third of the first-level cache.
 constexpr std::size_t kPanelWords = 28 * kScreenLine;
 
-// What the next rows will need, fetched some lines at each step of the work on
-// these: in one go it would come at the memory's pace while nothing is
-// computed.
+// What the next four rows will need is fetched while these are unpacked (fine
+// words; with few digits all words) and multiplied (a line of words at each
+// step of a tile): in one go it would come at the memory's pace while nothing
+// is computed.
 struct Ahead {
-  const std::uint8_t* words;
-  const std::uint8_t* fine;
-  std::size_t word_bytes;
-  std::size_t bytes;          // of both
-  std::size_t at_a_step = 1;  // lines
-  std::size_t next = 0;
-
-  HWY_INLINE void Step() {
-    for (std::size_t i = 0; i < at_a_step && next < bytes; ++i) {
-      PrefetchToL2(next < word_bytes ? words + next
-                                     : fine + (next - word_bytes));
-      next += kHeadAlign;
-    }
-  }
+  std::size_t words;
+  std::size_t fine;
+  bool all;
 };
 
 #if HWY_TARGET == HWY_AVX3_DL
 
-constexpr std::size_t kTileDigits = 6;
+constexpr std::size_t kTileDigits = 4;
 using Unpacked = std::uint8_t;
 using Digit = std::int8_t;
 using DU = hn::Repartition<Unpacked, DW>;
@@ -133,7 +123,7 @@ void PackPanel(const std::int16_t* first, const std::int16_t* second,
 HWY_INLINE void Unpack(const std::uint16_t* HWY_RESTRICT first,
                        const std::uint16_t* HWY_RESTRICT fine,
                        std::size_t words, Unpacked* HWY_RESTRICT out,
-                       Ahead& ahead) {
+                       const Ahead& ahead) {
   const DW d;
   static_assert(hn::MaxLanes(d) == kScreenLine);
   const auto low = hn::Set(d, 0x00FF);
@@ -149,7 +139,11 @@ HWY_INLINE void Unpack(const std::uint16_t* HWY_RESTRICT first,
   };
   Unpacked* sixes = out + 2 * words;
   for (std::size_t line = 0; line < words; line += 2 * kScreenLine) {
-    ahead.Step();
+    PrefetchToL2(fine + ahead.fine + line / 2);
+    if (ahead.all) {
+      PrefetchToL2(first + ahead.words + line);
+      PrefetchToL2(first + ahead.words + line + kScreenLine);
+    }
     const auto more = hn::Load(d, fine + line / 2);
     const auto a = hn::Load(d, first + line);
     auto b = a;
@@ -193,7 +187,7 @@ void PackPanel(const std::int16_t* first, const std::int16_t* second,
 HWY_INLINE void Unpack(const std::uint16_t* HWY_RESTRICT first,
                        const std::uint16_t* HWY_RESTRICT fine,
                        std::size_t words, Unpacked* HWY_RESTRICT out,
-                       Ahead& ahead) {
+                       const Ahead& ahead) {
   const DW d;
   const auto five = hn::Set(d, 0xF8);
   const auto six = hn::Set(d, 0xFC);
@@ -211,7 +205,11 @@ HWY_INLINE void Unpack(const std::uint16_t* HWY_RESTRICT first,
           2 * words + k);
   };
   for (std::size_t k = 0; k < words; k += 2 * kScreenLine) {
-    ahead.Step();
+    PrefetchToL2(fine + ahead.fine + k / 2);
+    if (ahead.all) {
+      PrefetchToL2(first + ahead.words + k);
+      PrefetchToL2(first + ahead.words + k + kScreenLine);
+    }
     for (std::size_t i = 0; i < kScreenLine; i += hn::Lanes(d)) {
       const auto more = hn::Load(d, fine + k / 2 + i);
       line(hn::Load(d, first + k + i), more, hn::ShiftRight<6>(more), k + i);
@@ -277,7 +275,8 @@ struct TileArgs {
 };
 
 template <std::size_t kDigits>
-HWY_INLINE void Tile(const TileArgs& args, Ahead& ahead) {
+HWY_INLINE void Tile(const TileArgs& args,
+                     const std::uint8_t* HWY_RESTRICT ahead) {
   const DU du;
   const DD dd;
   VS even[kDigits][kTileRows];
@@ -289,7 +288,8 @@ HWY_INLINE void Tile(const TileArgs& args, Ahead& ahead) {
     }
   }
   for (std::size_t c = 0; c < args.size; c += hn::Lanes(du)) {
-    ahead.Step();
+    PrefetchToL2(ahead);
+    ahead += kHeadAlign;
     hn::Vec<DU> codes[kTileRows];
     for (std::size_t r = 0; r < kTileRows; ++r) {
       codes[r] = hn::Load(du, args.codes + r * args.size + c);
@@ -315,9 +315,11 @@ HWY_INLINE void Tile(const TileArgs& args, Ahead& ahead) {
 
 // All digits, in tiles of kDigits and then of fewer.
 template <std::size_t kDigits>
-HWY_INLINE void Tiles(TileArgs args, std::size_t digits, Ahead& ahead) {
+HWY_INLINE void Tiles(TileArgs args, std::size_t digits,
+                      const std::uint8_t* ahead) {
   for (; digits >= kDigits; digits -= kDigits) {
     Tile<kDigits>(args, ahead);
+    ahead += args.size / hn::Lanes(DU()) * kHeadAlign;
     args.x += kDigits * args.x_stride;
     args.sums += kDigits * args.stride;
   }
@@ -332,22 +334,17 @@ HWY_INLINE void SumRows(const ScreenView& w, const std::uint8_t* digits,
                         std::size_t stride) {
   const std::size_t words = ScreenWords(w.cols);
   const std::size_t fine_words = FineWords(w.cols);
+  const std::size_t row_lines = words / kScreenLine;
+  const std::size_t steps = (num_digits + kTileDigits - 1) / kTileDigits *
+                            (UnpackedSize(words) / hn::Lanes(DU()));
+  const Ahead ahead{kTileRows * words, kTileRows * fine_words,
+                    steps < kTileRows * row_lines};
   alignas(kHeadAlign) Unpacked codes[kTileRows * UnpackedSize(kPanelWords)];
   for (std::size_t i = 0; i < count; i += kTileRows) {
     const std::size_t row = begin + i;
     const std::size_t last = std::min(kTileRows, count - i) - 1;
-    const std::size_t word_bytes = kTileRows * words * sizeof(std::uint16_t);
-    const std::size_t bytes =
-        word_bytes + kTileRows * fine_words * sizeof(std::uint16_t);
-    Ahead ahead{reinterpret_cast<const std::uint8_t*>(
-                    w.words + (row + kTileRows) * words),
-                reinterpret_cast<const std::uint8_t*>(
-                    w.fine_words + (row + kTileRows) * fine_words),
-                word_bytes, bytes};
-    const std::size_t tiles = (num_digits + kTileDigits - 1) / kTileDigits;
-    const std::size_t steps = tiles * (UnpackedSize(words) / hn::Lanes(DU())) +
-                              kTileRows * (fine_words / kScreenLine);
-    ahead.at_a_step = (bytes / kHeadAlign + steps - 1) / steps;
+    const auto* next = reinterpret_cast<const std::uint8_t*>(
+        w.words + (row + kTileRows) * words);
     const auto* x = reinterpret_cast<const Digit*>(digits);
     for (std::size_t k = 0; k < words; k += kPanelWords) {
       const std::size_t panel = std::min(kPanelWords, words - k);
@@ -360,7 +357,7 @@ HWY_INLINE void SumRows(const ScreenView& w, const std::uint8_t* digits,
       Tiles<kTileDigits>(
           {codes, size, x, ScreenDigitBytes(w.cols) / sizeof(Digit),
            reinterpret_cast<std::int32_t*>(sums + i), stride, k != 0},
-          num_digits, ahead);
+          num_digits, next);
       x += size;
     }
   }
