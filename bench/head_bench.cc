@@ -166,8 +166,9 @@ void ScreenedTextsOf(benchmark::State& state, const std::string& target) {
               .always = {}});
   std::size_t refined = 0;
   while (state.KeepRunning()) {
-    refined = ScreenedTexts({heads.screen, heads.View()}, heads.x.data(),
-                            demands, scratch, heads.logits.data(), kRows, team);
+    refined = ScreenedTexts(
+        {heads.screen, heads.View()},
+        {heads.x.data(), demands, heads.logits.data(), kRows}, scratch, team);
   }
   state.counters["refined"] =
       static_cast<double>(refined) / static_cast<double>(texts);

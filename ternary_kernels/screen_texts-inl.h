@@ -4,7 +4,8 @@
 // (AVX3_DL's vpdpbusd: 64 exact products added in one instruction), else to
 // int16; then tiles of the four rows and kTileDigits digits hold their sums in
 // registers, so that what is loaded of a row serves all digits of a tile and
-// what is loaded of a digit all four rows.
+// what is loaded of a digit all four rows.  (Six digits would just fit 32
+// registers, and were no faster; g++ 12 then spills at the least change.)
 #if defined(TERN_TERNARY_KERNELS_SCREEN_TEXTS_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)
 #ifdef TERN_TERNARY_KERNELS_SCREEN_TEXTS_INL_H_
@@ -30,26 +31,34 @@ namespace HWY_NAMESPACE {
 namespace {
 
 // Words of a line.
-constexpr std::size_t kScreenLine = kHeadAlign / sizeof(std::uint16_t);
+inline constexpr std::size_t kScreenLine = kHeadAlign / sizeof(std::uint16_t);
+
+// Where sums go: [digits][stride], of rows [begin, begin + count).
+struct SumArgs {
+  const std::uint8_t* digits;
+  std::size_t num_digits;
+  std::size_t begin;
+  std::size_t count;
+  std::uint32_t* sums;
+  std::size_t stride;
+};
 
 #if TERN_PLAIN_TARGET
 
-void PackDigit(std::size_t words, const std::int16_t* digit,
-               std::uint8_t* packed) {
+HWY_INLINE void PackDigit(std::size_t words, const std::int16_t* digit,
+                          std::uint8_t* packed) {
   std::copy_n(digit, 3 * words, reinterpret_cast<std::int16_t*>(packed));
 }
 
-// sums[d * stride + i], for rows [begin, begin + count) and each digit.
-void SumRows(const ScreenView& w, const std::uint8_t* digits,
-             std::size_t num_digits, std::size_t begin, std::size_t count,
-             std::uint32_t* sums, std::size_t stride) {
+HWY_INLINE void SumRows(const ScreenView& w, const SumArgs& args) {
   const std::size_t words = ScreenWords(w.cols);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint16_t* first = w.words + (begin + i) * words;
-    const std::uint16_t* fine = w.fine_words + (begin + i) * FineWords(w.cols);
-    for (std::size_t d = 0; d < num_digits; ++d) {
+  for (std::size_t i = 0; i < args.count; ++i) {
+    const std::uint16_t* first = w.words + (args.begin + i) * words;
+    const std::uint16_t* fine =
+        w.fine_words + (args.begin + i) * FineWords(w.cols);
+    for (std::size_t d = 0; d < args.num_digits; ++d) {
       const auto* x = reinterpret_cast<const std::int16_t*>(
-          digits + d * ScreenDigitBytes(w.cols));
+          args.digits + d * ScreenDigitBytes(w.cols));
       std::uint32_t sum = 0;
       for (std::size_t k = 0; k < words; ++k) {
         const bool even = k / kScreenLine % 2 == 0;
@@ -64,7 +73,7 @@ void SumRows(const ScreenView& w, const std::uint8_t* digits,
         sum += static_cast<std::uint32_t>(b0 * x[k] + b1 * x[words + k] +
                                           b2 * x[2 * words + k]);
       }
-      sums[d * stride + i] = sum;
+      args.sums[d * args.stride + i] = sum;
     }
   }
 }
@@ -75,10 +84,10 @@ using DW = hn::CappedTag<std::uint16_t, kScreenLine>;
 using DS = hn::RepartitionToWide<hn::RebindToSigned<DW>>;  // sums
 using VS = hn::Vec<DS>;
 
-constexpr std::size_t kTileRows = 4;
+inline constexpr std::size_t kTileRows = 4;
 // Words of a row that are unpacked at a time: of 2560 columns all 864, of which
 // four rows' bytes take a third of the first-level cache.
-constexpr std::size_t kPanelWords = 28 * kScreenLine;
+inline constexpr std::size_t kPanelWords = 28 * kScreenLine;
 
 // What the next four rows will need is fetched while these are unpacked (fine
 // words; with few digits all words) and multiplied (a line of words at each
@@ -92,7 +101,7 @@ struct Ahead {
 
 #if HWY_TARGET == HWY_AVX3_DL
 
-constexpr std::size_t kTileDigits = 4;
+inline constexpr std::size_t kTileDigits = 4;
 using Unpacked = std::uint8_t;
 using Digit = std::int8_t;
 using DU = hn::Repartition<Unpacked, DW>;
@@ -104,8 +113,9 @@ constexpr std::size_t UnpackedSize(std::size_t words) {
   return 2 * words + 2 * ((words / kScreenLine + 1) / 2 * kScreenLine);
 }
 
-void PackPanel(const std::int16_t* first, const std::int16_t* second,
-               const std::int16_t* third, std::size_t words, Digit* out) {
+HWY_INLINE void PackPanel(const std::int16_t* first, const std::int16_t* second,
+                          const std::int16_t* third, std::size_t words,
+                          Digit* out) {
   const auto byte = [](std::int16_t v) { return static_cast<Digit>(v); };
   for (std::size_t k = 0; k < words; ++k) {
     *out++ = byte(first[k]);
@@ -169,7 +179,7 @@ HWY_INLINE void AddProducts(const hn::Vec<DU> codes, const hn::Vec<DD> x,
 
 #else  // HWY_TARGET != HWY_AVX3_DL
 
-constexpr std::size_t kTileDigits = 2;
+inline constexpr std::size_t kTileDigits = 2;
 using Unpacked = std::int16_t;
 using Digit = std::int16_t;
 using DU = hn::RebindToSigned<DW>;
@@ -177,8 +187,9 @@ using DD = DU;
 
 constexpr std::size_t UnpackedSize(std::size_t words) { return 3 * words; }
 
-void PackPanel(const std::int16_t* first, const std::int16_t* second,
-               const std::int16_t* third, std::size_t words, Digit* out) {
+HWY_INLINE void PackPanel(const std::int16_t* first, const std::int16_t* second,
+                          const std::int16_t* third, std::size_t words,
+                          Digit* out) {
   std::copy_n(first, words, out);
   std::copy_n(second, words, out + words);
   std::copy_n(third, words, out + 2 * words);
@@ -228,8 +239,8 @@ HWY_INLINE void AddProducts(const hn::Vec<DU> codes, const hn::Vec<DD> x,
 #endif  // HWY_TARGET == HWY_AVX3_DL
 
 // Packed panel after panel, in the order of Unpack.
-void PackDigit(std::size_t words, const std::int16_t* digit,
-               std::uint8_t* packed) {
+HWY_INLINE void PackDigit(std::size_t words, const std::int16_t* digit,
+                          std::uint8_t* packed) {
   auto* out = reinterpret_cast<Digit*>(packed);
   for (std::size_t k = 0; k < words; k += kPanelWords) {
     const std::size_t size = std::min(kPanelWords, words - k);
@@ -271,7 +282,8 @@ struct TileArgs {
   std::size_t x_stride;
   std::int32_t* sums;  // [digits][stride]
   std::size_t stride;
-  bool add;  // to what is in sums
+  bool add;           // to what is in sums
+  std::size_t fetch;  // bytes that a step fetches of what comes next
 };
 
 template <std::size_t kDigits>
@@ -289,7 +301,7 @@ HWY_INLINE void Tile(const TileArgs& args,
   }
   for (std::size_t c = 0; c < args.size; c += hn::Lanes(du)) {
     PrefetchToL2(ahead);
-    ahead += kHeadAlign;
+    ahead += args.fetch;
     hn::Vec<DU> codes[kTileRows];
     for (std::size_t r = 0; r < kTileRows; ++r) {
       codes[r] = hn::Load(du, args.codes + r * args.size + c);
@@ -319,33 +331,29 @@ HWY_INLINE void Tiles(TileArgs args, std::size_t digits,
                       const std::uint8_t* ahead) {
   for (; digits >= kDigits; digits -= kDigits) {
     Tile<kDigits>(args, ahead);
-    ahead += args.size / hn::Lanes(DU()) * kHeadAlign;
+    ahead += args.size / hn::Lanes(DU()) * args.fetch;
     args.x += kDigits * args.x_stride;
     args.sums += kDigits * args.stride;
   }
   if constexpr (kDigits > 1) Tiles<kDigits - 1>(args, digits, ahead);
 }
 
-// sums[d * stride + i], for rows [begin, begin + count) and each digit; those
-// up to the next multiple of kTileRows may be written too.
-HWY_INLINE void SumRows(const ScreenView& w, const std::uint8_t* digits,
-                        std::size_t num_digits, std::size_t begin,
-                        std::size_t count, std::uint32_t* sums,
-                        std::size_t stride) {
+// Sums of rows up to the next multiple of kTileRows may be written too.
+HWY_INLINE void SumRows(const ScreenView& w, const SumArgs& args) {
   const std::size_t words = ScreenWords(w.cols);
   const std::size_t fine_words = FineWords(w.cols);
-  const std::size_t row_lines = words / kScreenLine;
-  const std::size_t steps = (num_digits + kTileDigits - 1) / kTileDigits *
+  const std::size_t steps = (args.num_digits + kTileDigits - 1) / kTileDigits *
                             (UnpackedSize(words) / hn::Lanes(DU()));
-  const Ahead ahead{kTileRows * words, kTileRows * fine_words,
-                    steps < kTileRows * row_lines};
+  const std::size_t lines = kTileRows * words / kScreenLine;
+  const Ahead ahead{kTileRows * words, kTileRows * fine_words, steps < lines};
+  const std::size_t fetch = (lines * kHeadAlign + steps - 1) / steps;
   alignas(kHeadAlign) Unpacked codes[kTileRows * UnpackedSize(kPanelWords)];
-  for (std::size_t i = 0; i < count; i += kTileRows) {
-    const std::size_t row = begin + i;
-    const std::size_t last = std::min(kTileRows, count - i) - 1;
+  for (std::size_t i = 0; i < args.count; i += kTileRows) {
+    const std::size_t row = args.begin + i;
+    const std::size_t last = std::min(kTileRows, args.count - i) - 1;
     const auto* next = reinterpret_cast<const std::uint8_t*>(
         w.words + (row + kTileRows) * words);
-    const auto* x = reinterpret_cast<const Digit*>(digits);
+    const auto* x = reinterpret_cast<const Digit*>(args.digits);
     for (std::size_t k = 0; k < words; k += kPanelWords) {
       const std::size_t panel = std::min(kPanelWords, words - k);
       const std::size_t size = UnpackedSize(panel);
@@ -356,8 +364,9 @@ HWY_INLINE void SumRows(const ScreenView& w, const std::uint8_t* digits,
       }
       Tiles<kTileDigits>(
           {codes, size, x, ScreenDigitBytes(w.cols) / sizeof(Digit),
-           reinterpret_cast<std::int32_t*>(sums + i), stride, k != 0},
-          num_digits, next);
+           reinterpret_cast<std::int32_t*>(args.sums + i), args.stride, k != 0,
+           fetch},
+          args.num_digits, next);
       x += size;
     }
   }

@@ -63,19 +63,22 @@ HWY_NOINLINE void ScreenTextsOnTarget(const ScreenView& w,
   alignas(kHeadAlign) Sums sums;
   for (std::size_t row = row_begin; row < row_end; row += kSums) {
     const std::size_t count = std::min(kSums, row_end - row);
-    SumRows(w, args.digits, digits, row, count, sums[0], kSums);
+    SumRows(w, {args.digits, digits, row, count, sums[0], kSums});
     Estimate(w, args, row, count, sums);
   }
 }
 
 // masks[r - row_begin] |= bit for the rows that may reach the cut.
-HWY_NOINLINE void OpenRowsOnTarget(const ScreenView& w, const ScreenInput& in,
-                                   const float* estimates, float cut,
+HWY_NOINLINE void OpenRowsOnTarget(const ScreenView& w,
+                                   const OpenRowsArgs& args,
                                    std::size_t row_begin, std::size_t row_end,
-                                   std::uint32_t bit, std::uint32_t* masks) {
+                                   std::uint32_t* masks) {
+  const ScreenInput& in = args.input;
+  const float cut = args.cut;
+  const std::uint32_t bit = args.bit;
   for (std::size_t row = row_begin; row < row_end; row += kSums) {
     const std::size_t count = std::min(kSums, row_end - row);
-    const float* estimate = estimates + row;
+    const float* estimate = args.estimates + row;
     const float* residuals = w.fine_residuals + row;
     const float* norms = w.norms + row;
     std::uint32_t* mask = masks + (row - row_begin);
@@ -117,14 +120,13 @@ void ScreenTexts(const ScreenView& w, const ScreenTextsArgs& args,
   HWY_DYNAMIC_DISPATCH(ScreenTextsOnTarget)(w, args, row_begin, row_end);
 }
 
-void OpenRows(const ScreenView& w, const ScreenInput& in,
-              const float* estimates, float cut, std::size_t row_begin,
-              std::size_t row_end, std::uint32_t bit, std::uint32_t* masks) {
-  HWY_DYNAMIC_DISPATCH(OpenRowsOnTarget)
-  (w, in, estimates, cut, row_begin, row_end, bit, masks);
+void OpenRows(const ScreenView& w, const OpenRowsArgs& args,
+              std::size_t row_begin, std::size_t row_end,
+              std::uint32_t* masks) {
+  HWY_DYNAMIC_DISPATCH(OpenRowsOnTarget)(w, args, row_begin, row_end, masks);
 }
 
-void RefineOpenRows(const DenseView& w, const OpenRowsArgs& args) {
+void RefineOpenRows(const DenseView& w, const RefineArgs& args) {
   const std::size_t row_bytes = DenseRowBytes(w.type, w.cols);
   const auto next_open = [&](std::size_t row) {
     while (row < args.row_end && args.masks[row - args.row_begin] == 0) ++row;

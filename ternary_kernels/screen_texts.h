@@ -48,15 +48,20 @@ struct ScreenTextsArgs {
 void ScreenTexts(const ScreenView& w, const ScreenTextsArgs& args,
                  std::size_t row_begin, std::size_t row_end);
 
+struct OpenRowsArgs {
+  const ScreenInput& input;
+  const float* estimates = nullptr;  // [rows]
+  float cut = 0;
+  std::uint32_t bit = 0;
+};
 // masks[r - row_begin] |= bit for the rows r of [row_begin, row_end) in which
 // not
 //   estimates[r] + (fine_residuals[r] * residual_factor +
 //                   (norms[r] * norm_factor + slack)) < cut.
-void OpenRows(const ScreenView& w, const ScreenInput& in,
-              const float* estimates, float cut, std::size_t row_begin,
-              std::size_t row_end, std::uint32_t bit, std::uint32_t* masks);
+void OpenRows(const ScreenView& w, const OpenRowsArgs& args,
+              std::size_t row_begin, std::size_t row_end, std::uint32_t* masks);
 
-struct OpenRowsArgs {
+struct RefineArgs {
   const std::uint32_t* masks = nullptr;  // [row_end - row_begin]
   std::size_t row_begin = 0;
   std::size_t row_end = 0;
@@ -66,7 +71,7 @@ struct OpenRowsArgs {
 };
 // y[t * y_stride + r] for bit t of the mask of r, as DenseMatMul gives it for
 // one token; the next row is fetched ahead.
-void RefineOpenRows(const DenseView& w, const OpenRowsArgs& args);
+void RefineOpenRows(const DenseView& w, const RefineArgs& args);
 
 }  // namespace tern::kernels
 

@@ -143,9 +143,10 @@ std::size_t RefineBlock(const Reading& r, std::size_t begin, std::size_t end) {
   for (std::size_t t = 0; t < r.demands.size(); ++t) {
     const Text& text = r.scratch.texts[t];
     float* logits = r.Logits(t);
-    kernels::OpenRows(r.head.screen.View(), text.screen.input, logits,
-                      RoundDown(text.cut), begin, end, std::uint32_t{1} << t,
-                      masks.data());
+    kernels::OpenRows(
+        r.head.screen.View(),
+        {text.screen.input, logits, RoundDown(text.cut), std::uint32_t{1} << t},
+        begin, end, masks.data());
     std::fill(logits + begin, logits + end, -kInfinity);
   }
   kernels::RefineOpenRows(r.head.stored, {.masks = masks.data(),
@@ -193,8 +194,9 @@ ScreenTextsScratch::ScreenTextsScratch(std::size_t rows, std::size_t cols,
       digits(2 * TextsAtOnce(tokens) * kernels::ScreenDigitBytes(cols)),
       largest(TextsAtOnce(tokens) * SearchBlocks(rows)) {
   threads.reserve(num_threads);
-  for (std::size_t i = 0; i < num_threads; ++i)
+  for (std::size_t i = 0; i < num_threads; ++i) {
     threads.emplace_back(rows, cols);
+  }
 }
 
 std::uint64_t ScreenTextsScratch::Bytes(std::size_t rows, std::size_t cols,
@@ -209,22 +211,17 @@ std::uint64_t ScreenTextsScratch::Bytes(std::size_t rows, std::size_t cols,
               rows * (2 * sizeof(float) + sizeof(std::uint32_t)));
 }
 
-std::size_t ScreenedTexts(const ScreenedHead& head, const float* x,
-                          std::span<const HeadDemand> demands,
-                          ScreenTextsScratch& scratch, float* logits,
-                          std::size_t stride, Team& team) noexcept {
+std::size_t ScreenedTexts(const ScreenedHead& head,
+                          const ScreenedTextsArgs& args,
+                          ScreenTextsScratch& scratch, Team& team) noexcept {
   std::size_t refined = 0;
+  const std::size_t texts = args.demands.size();
   const std::size_t most = scratch.texts.size();
-  for (std::size_t t = 0; t < demands.size(); t += most) {
-    const Reading reading{
-        head,
-        x + t * head.screen.cols,
-        demands.subspan(t, std::min(most, demands.size() - t)),
-        scratch,
-        logits + t * stride,
-        stride,
-        team};
-    refined += Read(reading);
+  for (std::size_t t = 0; t < texts; t += most) {
+    refined +=
+        Read({head, args.x + t * head.screen.cols,
+              args.demands.subspan(t, std::min(most, texts - t)), scratch,
+              args.logits + t * args.stride, args.stride, team});
   }
   return refined;
 }

@@ -56,14 +56,18 @@ class ScreenTextsScratch {
   std::vector<Thread> threads;
 };
 
-// logits [demands.size()][stride], of each `rows` are set, for x
-// [demands.size()][cols]: as ScreenedLogits; all of them where the screen has
-// no bound.  All demands are for the same rows.  Returns how many rows of the
-// head were computed, of all tokens together.
-std::size_t ScreenedTexts(const ScreenedHead& head, const float* x,
-                          std::span<const HeadDemand> demands,
-                          ScreenTextsScratch& scratch, float* logits,
-                          std::size_t stride, Team& team) noexcept;
+struct ScreenedTextsArgs {
+  const float* x = nullptr;  // [demands.size()][cols]
+  std::span<const HeadDemand> demands;
+  float* logits = nullptr;  // [demands.size()][stride]
+  std::size_t stride = 0;
+};
+// Sets `rows` logits of each token, all demands being for the same rows: as
+// ScreenedLogits does, but all of them where the screen has no bound.  Returns
+// how many rows of the head were computed, of all tokens together.
+std::size_t ScreenedTexts(const ScreenedHead& head,
+                          const ScreenedTextsArgs& args,
+                          ScreenTextsScratch& scratch, Team& team) noexcept;
 
 }  // namespace tern
 

@@ -52,8 +52,8 @@ void TextsHead::Logits(const ForwardPass& pass, const float* x,
     return;
   }
   const std::size_t refined =
-      ScreenedTexts({pass.weights.screen, pass.weights.Head().dense.View()}, x,
-                    demands, screen_, logits, vocab, pass.team);
+      ScreenedTexts({pass.weights.screen, pass.weights.Head().dense.View()},
+                    {x, demands, logits, vocab}, screen_, pass.team);
   const std::size_t rows = demands.front().rows * demands.size();
   if (refined > rows / kWorthwhileShare) pause_ = kPause;
 }

@@ -96,7 +96,7 @@ std::int64_t Number(const Screened& s, std::size_t r, std::size_t c) {
 }
 
 TEST_P(ScreenTextsTest, EqualsPlainLoops) {
-  const std::vector<std::vector<std::size_t>> kDigits = {
+  const std::vector<std::vector<std::size_t>> some_digits = {
       {1},
       {2},
       {1, 1},
@@ -107,7 +107,7 @@ TEST_P(ScreenTextsTest, EqualsPlainLoops) {
   for (const std::size_t cols : {1U, 31U, 95U, 97U, 193U, 768U, 2560U, 5700U}) {
     for (const bool extreme : {false, true}) {
       Screened s = MakeRows(cols, extreme);
-      for (const auto& digits : kDigits) {
+      for (const auto& digits : some_digits) {
         // All widths with few texts, few widths with many.
         if (digits.size() > 8 && cols > 200) continue;
         const Texts t = MakeTexts(digits, cols, extreme);
@@ -156,7 +156,7 @@ TEST_P(ScreenTextsTest, OpenRowsAreThoseWhoseBoundsReachTheCut) {
   };
   for (const float cut : {-kInfinity, -1.0F, bound(9), 0.3F, kInfinity}) {
     std::vector<std::uint32_t> masks(kRows, 1);
-    OpenRows(s.View(), in, estimates.data(), cut, 2, kRows, 4, masks.data());
+    OpenRows(s.View(), {in, estimates.data(), cut, 4}, 2, kRows, masks.data());
     for (std::size_t r = 2; r < kRows; ++r) {
       ASSERT_EQ(masks[r - 2], bound(r) < cut ? 1U : 5U) << r << " " << cut;
     }

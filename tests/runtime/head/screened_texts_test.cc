@@ -58,8 +58,9 @@ class ScreenedTextsTest : public ::testing::Test {
       x.insert(x.end(), text.x.begin(), text.x.end());
     }
     std::vector<float> logits(texts.size() * head.rows(), 12345.0F);
-    refined_ = ScreenedTexts({screen, head.View()}, x.data(), demands, scratch,
-                             logits.data(), head.rows(), team);
+    refined_ = ScreenedTexts({screen, head.View()},
+                             {x.data(), demands, logits.data(), head.rows()},
+                             scratch, team);
     return logits;
   }
 
