@@ -179,7 +179,9 @@ HWY_INLINE void AddProducts(const hn::Vec<DU> codes, const hn::Vec<DD> x,
 
 #else  // HWY_TARGET != HWY_AVX3_DL
 
-inline constexpr std::size_t kTileDigits = 2;
+// Two would just fit 16 registers, but g++ 12 spills three sums then.
+inline constexpr std::size_t kTileDigits =
+    HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 2 : 1;
 using Unpacked = std::int16_t;
 using Digit = std::int16_t;
 using DU = hn::RebindToSigned<DW>;
@@ -302,14 +304,14 @@ HWY_INLINE void Tile(const TileArgs& args,
   for (std::size_t c = 0; c < args.size; c += hn::Lanes(du)) {
     PrefetchToL2(ahead);
     ahead += args.fetch;
-    hn::Vec<DU> codes[kTileRows];
-    for (std::size_t r = 0; r < kTileRows; ++r) {
-      codes[r] = hn::Load(du, args.codes + r * args.size + c);
-    }
+    hn::Vec<DD> x[kDigits];
     for (std::size_t d = 0; d < kDigits; ++d) {
-      const auto x = hn::Load(dd, args.x + d * args.x_stride + c);
-      for (std::size_t r = 0; r < kTileRows; ++r) {
-        AddProducts(codes[r], x, even[d][r], odd[d][r]);
+      x[d] = hn::Load(dd, args.x + d * args.x_stride + c);
+    }
+    for (std::size_t r = 0; r < kTileRows; ++r) {
+      const auto codes = hn::Load(du, args.codes + r * args.size + c);
+      for (std::size_t d = 0; d < kDigits; ++d) {
+        AddProducts(codes, x[d], even[d][r], odd[d][r]);
       }
     }
   }
