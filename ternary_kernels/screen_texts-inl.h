@@ -342,6 +342,7 @@ HWY_INLINE void Tiles(TileArgs args, std::size_t digits,
 
 // Sums of rows up to the next multiple of kTileRows may be written too.
 HWY_INLINE void SumRows(const ScreenView& w, const SumArgs& args) {
+  if (args.num_digits == 0) return;
   const std::size_t words = ScreenWords(w.cols);
   const std::size_t fine_words = FineWords(w.cols);
   const std::size_t steps = (args.num_digits + kTileDigits - 1) / kTileDigits *

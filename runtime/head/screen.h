@@ -38,8 +38,8 @@
 // parallel: at 2560 columns it is 50 times the usual error.  For rows of normal
 // random numbers |e| is 0.0545 |w|, fine 0.008 |w|, and the largest of 128256
 // cosines is about 0.088 (the spread of all is 0.020): rows below 0.034, all
-// but 7 or 8 in a hundred, are out, and of these with the fine codes all but one
-// in a thousand.  Trained heads: README.md.
+// but 7 or 8 in a hundred, are out, and of these with the fine codes all but
+// one in a thousand.  Trained heads: README.md.
 //
 // Several tokens at once meet all 8 bits (ternary_kernels/screen_texts.h): the
 // bound is the fine one with a q of one digit, whose |d| is max |x| / 127 /
