@@ -1,7 +1,10 @@
-// The output head of BitNet b1.58 2B4T for one token, 128256 x 2560 of normal
-// random numbers (the hardest case for the screen), from memory: as stored in
-// f16, as int8 rows, and screened for the largest logit and for the 40 largest.
-// `bytes` is what a product reads.  Run with --benchmark_repetitions=5
+// The output head of BitNet b1.58 2B4T, 128256 x 2560 of normal random numbers
+// (the hardest case for the screen), from memory.  For one token: as stored in
+// f16, as int8 rows, and screened for the largest logit and for the 40 largest;
+// `bytes` is what a product reads.  For several (F16Texts, ScreenedTexts; the
+// argument before the last is how many): as stored, and screened in one
+// reading; `refined` is how many rows of the head were computed for a token.
+// Run with --benchmark_repetitions=5
 // --benchmark_enable_random_interleaving so that a change of the machine's
 // speed meets all alike.
 #include <algorithm>
@@ -19,6 +22,7 @@
 #include "runtime/aligned_buffer.h"
 #include "runtime/head/int8_rows.h"
 #include "runtime/head/screened.h"
+#include "runtime/head/screened_texts.h"
 #include "runtime/parallel.h"
 #include "ternary_kernels/dense.h"
 #include "ternary_kernels/targets.h"
@@ -28,6 +32,7 @@ namespace {
 
 constexpr std::size_t kRows = 128256;
 constexpr std::size_t kCols = 2560;
+constexpr std::size_t kMostTexts = 64;
 
 // Drawn from 65536 normal numbers, which is quick enough for 328 million.
 void FillNormal(std::uint16_t* out, std::size_t size, std::uint64_t seed) {
@@ -65,8 +70,8 @@ struct Heads {
   AlignedBuffer<std::uint16_t> stored;
   Int8Rows int8;
   ScreenRows screen;
-  std::vector<float> x = std::vector<float>(kCols);
-  std::vector<float> logits = std::vector<float>(kRows);
+  std::vector<float> x = std::vector<float>(kMostTexts * kCols);
+  std::vector<float> logits = std::vector<float>(kMostTexts * kRows);
 };
 Heads& TheHeads() {
   static Heads heads;
@@ -129,6 +134,46 @@ void Screened(benchmark::State& state, const std::string& target) {
                             read.refined * kCols * sizeof(std::uint16_t)));
 }
 
+void F16Texts(benchmark::State& state, const std::string& target) {
+  kernels::ForceTarget(target);
+  Heads& heads = TheHeads();
+  Team team(static_cast<int>(state.range(0)));
+  const auto texts = static_cast<std::size_t>(state.range(1));
+  std::vector<AlignedBuffer<std::uint8_t>> scratch;
+  for (std::size_t i = 0; i < team.size(); ++i) {
+    scratch.emplace_back(kernels::kDenseScratchBytes);
+  }
+  while (state.KeepRunning()) {
+    ParallelFor(team, kRows, kernels::kDensePanelRows,
+                [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                  kernels::DenseMatMul(heads.View(),
+                                       {heads.x.data(), kCols, texts, begin,
+                                        end, heads.logits.data(), kRows},
+                                       scratch[thread].data());
+                });
+  }
+}
+
+void ScreenedTextsOf(benchmark::State& state, const std::string& target) {
+  kernels::ForceTarget(target);
+  Heads& heads = TheHeads();
+  Team team(static_cast<int>(state.range(0)));
+  const auto texts = static_cast<std::size_t>(state.range(1));
+  ScreenTextsScratch scratch(kRows, kCols, texts, team.size());
+  const std::vector<HeadDemand> demands(
+      texts, {.rows = kRows,
+              .best = static_cast<std::size_t>(state.range(2)),
+              .always = {}});
+  std::size_t refined = 0;
+  while (state.KeepRunning()) {
+    refined = ScreenedTexts(
+        {heads.screen, heads.View()},
+        {heads.x.data(), demands, heads.logits.data(), kRows}, scratch, team);
+  }
+  state.counters["refined"] =
+      static_cast<double>(refined) / static_cast<double>(texts);
+}
+
 void Register(const std::string& target) {
   const auto add = [&](const std::string& name, auto function,
                        const std::vector<std::vector<std::int64_t>>& args) {
@@ -141,6 +186,14 @@ void Register(const std::string& target) {
   add("F16", Stored, {{1}, {2}});
   add("Q8", Q8, {{1}, {2}});
   add("Screened", Screened, {{1, 1}, {2, 1}, {1, 40}, {2, 40}});
+  add("F16Texts", F16Texts, {{2, 2}, {2, 4}, {2, 16}, {2, 64}});
+  add("ScreenedTexts", ScreenedTextsOf,
+      {{2, 1, 40},
+       {2, 2, 40},
+       {2, 4, 40},
+       {2, 16, 1},
+       {2, 16, 40},
+       {2, 64, 40}});
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // Many texts at once from one model of random weights in the shape of BitNet
-// 2B4T with its f16 head, beside one text, beside a prompt of 512 tokens and
-// beside reading memory: all of them in turn in every iteration, because the
-// clock of a shared machine changes within seconds.  Argument: how many texts.
+// 2B4T with its f16 head, as stored (BM_Texts) and screened (BM_ScreenedTexts),
+// beside one text, beside a prompt of 512 tokens and beside reading memory: all
+// of them in turn in every iteration, because the clock of a shared machine
+// changes within seconds.  Argument: how many texts.
 //
 // tokens/s is the median of all texts together, prompt_tokens/s of the prompt,
 // read_GB/s of reading; pass_GB is what a pass reads of the weights.
@@ -34,8 +35,17 @@ constexpr std::size_t kPrompt = 512;
 constexpr std::size_t kTokens = 12;  // of each text
 constexpr SamplerOptions kSampling = {.temperature = 0.8F, .top_k = 40};
 
-std::shared_ptr<const Model> SharedModel() {
-  static const auto model = MakeRandomModel(RandomShape("bitnet-2b4t"));
+// One model at a time.
+std::shared_ptr<const Model> SharedModel(HeadForm head) {
+  static std::shared_ptr<const Model> model;
+  static HeadForm form = HeadForm::kAuto;
+  if (model == nullptr || form != head) {
+    model.reset();
+    RandomModelOptions options;
+    options.head = head;
+    model = MakeRandomModel(RandomShape("bitnet-2b4t"), options);
+    form = head;
+  }
   return model;
 }
 
@@ -95,12 +105,12 @@ TextsRate RateOf(Scheduler& scheduler, std::size_t texts) {
   return {static_cast<double>(texts * kTokens) / all, all / Median(seconds)};
 }
 
-void BM_Texts(benchmark::State& state) {
+void Texts(benchmark::State& state, HeadForm head) {
   const auto texts = static_cast<std::size_t>(state.range(0));
   constexpr std::size_t kContext = 1024;
-  Session session(SharedModel(), {.context_length = kContext});
-  Scheduler scheduler(SharedModel(),
-                      {.slots = texts, .context_length = kContext});
+  const auto model = SharedModel(head);
+  Session session(model, {.context_length = kContext});
+  Scheduler scheduler(model, {.slots = texts, .context_length = kContext});
   BandwidthProbe probe(scheduler.num_threads());
   std::vector<double> read;
   std::vector<double> prompts;
@@ -126,14 +136,21 @@ void BM_Texts(benchmark::State& state) {
   state.counters["prompt_tokens/s"] = Median(prompts);
   state.counters["read_GB/s"] = Median(read);
   state.counters["pass_GB"] =
-      static_cast<double>(SharedModel()->bytes_per_token()) / 1e9;
+      static_cast<double>(model->bytes_per_token()) / 1e9;
 }
-BENCHMARK(BM_Texts)
-    ->RangeMultiplier(2)
-    ->Range(1, 32)
-    ->Iterations(3)
-    ->Unit(benchmark::kSecond)
-    ->UseRealTime();
+void BM_Texts(benchmark::State& state) { Texts(state, HeadForm::kAsStored); }
+void BM_ScreenedTexts(benchmark::State& state) {
+  Texts(state, HeadForm::kScreened);
+}
+void Arguments(benchmark::internal::Benchmark* bench) {
+  bench->RangeMultiplier(2)
+      ->Range(1, 32)
+      ->Iterations(3)
+      ->Unit(benchmark::kSecond)
+      ->UseRealTime();
+}
+BENCHMARK(BM_Texts)->Apply(Arguments);
+BENCHMARK(BM_ScreenedTexts)->Apply(Arguments);
 
 }  // namespace
 }  // namespace tern::bench

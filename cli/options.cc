@@ -184,7 +184,7 @@ void AddComputeOptions(po::options_description& options, ComputeOptions* out,
       po::value<std::string>()->value_name("FORM")->notifier(
           [out](const std::string& text) { out->head = ParseHeadForm(text); }),
       "the output head: f16 (as stored, whatever its type), q8 (int8 rows: "
-      "half the bytes, a small loss) or screened (0.47 of f16's bytes more "
+      "half the bytes, a small loss) or screened (0.52 of f16's bytes more "
       "memory, "
       "0.35 to 0.4 of its bytes read for most tokens, the same text) "
       "(default auto: as stored, which needs the least memory)");

@@ -30,6 +30,9 @@ void PrefetchRow(const T* row, std::size_t size) {
   }
 }
 
+// Words of a line.
+constexpr std::size_t kLine = kHeadAlign / sizeof(std::uint16_t);
+
 // Sums are kept as uint32: they may wrap on the way, the result fits int32.
 
 #if TERN_PLAIN_TARGET
@@ -59,11 +62,13 @@ std::uint32_t ScreenRowSum(const std::uint16_t* w, const std::int16_t* x,
 std::uint32_t FineRowSum(const std::uint16_t* w, const std::int16_t* x,
                          std::size_t words) {
   std::uint32_t sum = 0;
-  for (std::size_t i = 0; i < words; ++i) {
-    for (std::size_t j = 0; j < 8; ++j) {
-      sum +=
-          static_cast<std::uint32_t>((w[i] >> (2 * j) & 3) * x[j * words + i]);
-    }
+  for (std::size_t k = 0; k < words; ++k) {
+    const int word = w[k / (2 * kLine) * kLine + k % kLine];
+    const int low = word >> (k / kLine % 2 == 0 ? 0 : 3);
+    const int two = word >> (k / kLine % 2 == 0 ? 6 : 14);
+    sum += static_cast<std::uint32_t>((low & 7) * x[k]);
+    sum += static_cast<std::uint32_t>((low >> 8 & 7) * x[words + k]);
+    sum += static_cast<std::uint32_t>((two & 3) * x[2 * words + k]);
   }
   return sum;
 }
@@ -111,7 +116,6 @@ HWY_INLINE std::uint32_t ScreenRowSum(const std::uint16_t* HWY_RESTRICT w,
   const D16 d16;
   const DU16 du16;
   const D32 d32;
-  constexpr std::size_t kLine = kHeadAlign / sizeof(std::uint16_t);
   const std::size_t lanes = hn::Lanes(d16);
   const auto mask = hn::Set(du16, 31);
   V32 coarse = hn::Zero(d32);
@@ -143,16 +147,26 @@ HWY_INLINE std::uint32_t FineRowSum(const std::uint16_t* HWY_RESTRICT w,
   const D16 d16;
   const DU16 du16;
   const D32 d32;
-  const auto mask = hn::Set(du16, 3);
+  const auto three = hn::Set(du16, 7);
+  const auto two = hn::Set(du16, 3);
   V32 even = hn::Zero(d32);
   V32 odd = hn::Zero(d32);
-  for (std::size_t i = 0; i < words; i += hn::Lanes(d16)) {
-    auto word = hn::Load(du16, w + i);
-    for (std::size_t j = 0; j < 8; ++j) {
-      even = hn::ReorderWidenMulAccumulate(
-          d32, hn::BitCast(d16, hn::And(word, mask)),
-          hn::Load(d16, x + j * words + i), even, odd);
-      word = hn::ShiftRight<2>(word);
+  const auto add = [&](auto codes,
+                       const std::int16_t* HWY_RESTRICT in) HWY_ATTR {
+    even = hn::ReorderWidenMulAccumulate(d32, hn::BitCast(d16, codes),
+                                         hn::Load(d16, in), even, odd);
+  };
+  for (std::size_t line = 0; line < words; line += 2 * kLine) {
+    for (std::size_t i = 0; i < kLine; i += hn::Lanes(d16)) {
+      const auto word = hn::Load(du16, w + line / 2 + i);
+      const std::int16_t* in = x + line + i;
+      add(hn::And(word, three), in);
+      add(hn::And(hn::ShiftRight<8>(word), three), in + words);
+      add(hn::And(hn::ShiftRight<6>(word), two), in + 2 * words);
+      if (line + kLine == words) continue;  // no second line
+      add(hn::And(hn::ShiftRight<3>(word), three), in + kLine);
+      add(hn::And(hn::ShiftRight<11>(word), three), in + kLine + words);
+      add(hn::ShiftRight<14>(word), in + kLine + 2 * words);
     }
   }
   return Total(hn::Add(even, odd));
@@ -193,6 +207,15 @@ std::uint32_t ScreenOffset(const std::int16_t* x, std::size_t words) {
   return 62 * coarse + 63 * fine;
 }
 
+// The same of the fine codes.
+std::uint32_t FineOffset(const ScreenInput& in, std::size_t words) {
+  std::uint32_t two = 0;  // over columns whose fine codes have two bits
+  for (std::size_t i = 2 * words; i < 3 * words; ++i) {
+    two += static_cast<std::uint32_t>(in.x[i]);
+  }
+  return 7 * static_cast<std::uint32_t>(in.sum) - 4 * two;
+}
+
 HWY_NOINLINE void ScreenOnTarget(const ScreenView& w, const ScreenInput& in,
                                  std::size_t row_begin, std::size_t row_end,
                                  float* HWY_RESTRICT estimates,
@@ -220,14 +243,15 @@ HWY_NOINLINE void ScreenFineOnTarget(const ScreenView& w, const ScreenInput& in,
                                      std::size_t count, const float* estimates,
                                      float* bounds) {
   const std::size_t words = FineWords(w.cols);
-  const std::uint32_t offset = 3 * static_cast<std::uint32_t>(in.sum);
+  const std::uint32_t offset = FineOffset(in, ScreenWords(w.cols));
   for (std::size_t i = 0; i < count; ++i) {
     if (i + 1 < count) PrefetchRow(w.fine_words + rows[i + 1] * words, words);
     const std::size_t r = rows[i];
-    const std::uint32_t sum = FineRowSum(w.fine_words + r * words, in.x, words);
+    const std::uint32_t sum =
+        FineRowSum(w.fine_words + r * words, in.x, ScreenWords(w.cols));
     const auto fine =
         static_cast<float>(static_cast<std::int32_t>(2 * sum - offset));
-    bounds[r] = (estimates[r] + fine * ((w.steps[r] * in.scale) * 0.5F)) +
+    bounds[r] = (estimates[r] + fine * ((w.steps[r] * in.scale) * 0.25F)) +
                 (w.fine_residuals[r] * in.residual_factor +
                  (w.norms[r] * in.norm_factor + in.slack));
   }

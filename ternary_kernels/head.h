@@ -48,12 +48,16 @@ constexpr std::size_t ScreenWords(std::size_t cols) {
   constexpr std::size_t kWords = kHeadAlign / sizeof(std::uint16_t);
   return ((cols + 2) / 3 + kWords - 1) / kWords * kWords;
 }
-// Behind it, two more bits of every weight, for the few rows that the first
-// codes leave open.  With V = FineWords(cols), bits 2j and 2j + 1 of fine word
-// i hold the code of column j V + i; v means v - 1.5 steps.
+// Behind it, for rows that the first codes leave open, three more bits of each
+// five-bit code and two of each six-bit one: with u and v the two codes of a
+// column, 8 u + v or 4 u + v is a number of 8 bits b that means b - 127.5 half
+// steps.  Fine word i of pair p (32 words each) belongs to the words k = 64 p +
+// i and k + 32 and holds, from bit 0 on, the codes of columns k, k + 32, 2 W +
+// k, and from bit 8 on those of W + k, W + k + 32, 2 W + k + 32: where
+// unpacking to bytes (screen_texts.cc) needs few operations.
 constexpr std::size_t FineWords(std::size_t cols) {
   constexpr std::size_t kWords = kHeadAlign / sizeof(std::uint16_t);
-  return ((cols + 7) / 8 + kWords - 1) / kWords * kWords;
+  return (ScreenWords(cols) / kWords + 1) / 2 * kWords;
 }
 struct ScreenView {
   const std::uint16_t* words = nullptr;       // [rows][ScreenWords(cols)]
@@ -66,11 +70,9 @@ struct ScreenView {
   std::size_t cols = 0;
 };
 
-// The length of x: both layouts' columns.
+// The length of x.
 constexpr std::size_t ScreenInputSize(std::size_t cols) {
-  const std::size_t first = 3 * ScreenWords(cols);
-  const std::size_t fine = 8 * FineWords(cols);
-  return first > fine ? first : fine;
+  return 3 * ScreenWords(cols);
 }
 struct ScreenInput {
   const std::int16_t* x = nullptr;  // [ScreenInputSize(cols)], aligned to 64,
@@ -88,8 +90,9 @@ struct ScreenInput {
 // 63 * |x[c]| summed over c must stay below 2^31.  words are aligned to 64.
 void Screen(const ScreenView& w, const ScreenInput& in, std::size_t row_begin,
             std::size_t row_end, float* estimates, float* bounds);
-// For rows r = rows[i] of `count`, ascending, with `sum` over 2 v - 3 and x:
-//   bounds[r] = (estimates[r] + float(sum) * ((steps[r] * scale) / 2)) +
+// For rows r = rows[i] of `count`, ascending, with `sum` over x and 2 v - 7, or
+// 2 v - 3 for fine codes of two bits:
+//   bounds[r] = (estimates[r] + float(sum) * ((steps[r] * scale) / 4)) +
 //               (fine_residuals[r] * residual_factor +
 //               (norms[r] * norm_factor + slack))
 void ScreenFine(const ScreenView& w, const ScreenInput& in,

@@ -9,11 +9,6 @@
 namespace tern {
 namespace {
 
-// A screen that let more than this share of the rows through cost more than it
-// saved: the next tokens do without.
-constexpr std::size_t kWorthwhileShare = 2;  // a half
-constexpr int kPause = 15;
-
 bool IsFloat(kernels::DenseType type) {
   return type == kernels::DenseType::kF32 || type == kernels::DenseType::kF16 ||
          type == kernels::DenseType::kBf16;
@@ -102,24 +97,31 @@ bool Head::ForSampling(const ForwardPass& pass, const float* x,
                        const SamplerOptions& options,
                        std::span<const Token> context, std::size_t rows,
                        float* logits) noexcept {
-  const ScreenRows& screen = pass.weights.screen;
   const auto demand = DemandOf(options, context, rows);
-  if (screen.rows == 0 || !demand || pause_ > 0) {
+  if (demand) return Demanded(pass, x, *demand, logits);
+  All(pass, x, 1, logits);
+  return true;
+}
+
+bool Head::Demanded(const ForwardPass& pass, const float* x,
+                    const HeadDemand& demand, float* logits) noexcept {
+  const ScreenRows& screen = pass.weights.screen;
+  if (screen.rows == 0 || pause_ > 0) {
     if (pause_ > 0) --pause_;
     All(pass, x, 1, logits);
     return true;
   }
   const Linear& head = pass.weights.Head();
-  const auto read = ScreenedLogits({screen, head.dense.View()}, x, *demand,
+  const auto read = ScreenedLogits({screen, head.dense.View()}, x, demand,
                                    screen_, logits, pass.team);
   if (!read) {
     All(pass, x, 1, logits);
     return true;
   }
-  bytes_read_ += ScreenRows::FirstBytes(rows, screen.cols) +
+  bytes_read_ += ScreenRows::FirstBytes(demand.rows, screen.cols) +
                  read->fine * ScreenRows::FineRowBytes(screen.cols) +
                  read->refined * (head.bytes() / head.rows);
-  if (read->refined > rows / kWorthwhileShare) pause_ = kPause;
+  if (read->refined > demand.rows / kWorthwhileShare) pause_ = kPause;
   return false;
 }
 

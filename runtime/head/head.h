@@ -52,13 +52,17 @@ class Head {
                    std::span<const Token> context, std::size_t rows,
                    float* logits) noexcept;
 
+  // The same for what a choice demands; of [demand.rows].
+  bool Demanded(const ForwardPass& pass, const float* x,
+                const HeadDemand& demand, float* logits) noexcept;
+
   // Bytes of weights that all calls read.
   [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
 
  private:
   Int8RowsScratch int8_;
   ScreenScratch screen_;
-  // Calls of ForSampling that will not use the screen, because it lately let
+  // Calls of Demanded that will not use the screen, because it lately let
   // too much through.
   int pause_ = 0;
   std::uint64_t bytes_read_ = 0;

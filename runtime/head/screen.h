@@ -1,7 +1,7 @@
 // The screen of an output head: every row again in 5.33 bits a weight, with
-// which a bound of each logit costs a third of the bytes of f16, and in two
-// more bits, a quarter of the first bound's width, for rows that this leaves
-// open.
+// which a bound of each logit costs a third of the bytes of f16, and in two or
+// three more bits, which make 8 and a seventh of the first bound's width, for
+// rows that this leaves open.
 //
 // The bound, first or fine.  Let w be a row as stored, s the row as screened, e
 // = w - s, and let q be the token's input x rounded to integers times a scale,
@@ -36,10 +36,17 @@
 //
 // How good it is.  e is as good as orthogonal to x, and the bound takes it for
 // parallel: at 2560 columns it is 50 times the usual error.  For rows of normal
-// random numbers |e| is 0.053 |w|, fine 0.02 |w|, and the largest of 128256
-// cosines is about 0.088 (the spread of all is 0.020): rows below 0.035, all
-// but 4 to 6 in a hundred, are out, and of these with the fine codes all but
-// one in fifty.  Trained heads: README.md.
+// random numbers |e| is 0.0545 |w|, fine 0.008 |w|, and the largest of 128256
+// cosines is about 0.088 (the spread of all is 0.020): rows below 0.034, all
+// but 7 or 8 in a hundred, are out, and of these with the fine codes all but
+// one in a thousand.  Trained heads: README.md.
+//
+// Several tokens at once meet all 8 bits (ternary_kernels/screen_texts.h): the
+// bound is the fine one with a q of one digit, whose |d| is max |x| / 127 /
+// sqrt(12) a column, 0.008 |x| for normal numbers, or of two where one would
+// leave more than 0.012 |x|.  The estimate is then one sum, of (2 b - 255) q, b
+// the 8-bit number, which stays below 2^31, times (step * scale) / 4: the
+// roundings are those of the first estimate.
 #ifndef TERN_RUNTIME_HEAD_SCREEN_H_
 #define TERN_RUNTIME_HEAD_SCREEN_H_
 
@@ -51,6 +58,7 @@
 #include "runtime/parallel.h"
 #include "ternary_kernels/dense.h"
 #include "ternary_kernels/head.h"
+#include "ternary_kernels/screen_texts.h"
 
 namespace tern {
 
@@ -98,6 +106,19 @@ ScreenRows MakeScreen(const kernels::DenseView& w, Team& team);
 // [ScreenInputSize(cols)], aligned to 64.  Nothing if there is no bound.
 std::optional<kernels::ScreenInput> PrepareScreenInput(
     const ScreenRows& screen, const float* x, std::int16_t* q) noexcept;
+
+// Room for the digits of a token's input, [ScreenInputSize(cols)] each.
+struct TextDigits {
+  TextDigits() = default;
+  explicit TextDigits(std::size_t cols)
+      : first(kernels::ScreenInputSize(cols)),
+        second(kernels::ScreenInputSize(cols)) {}
+  AlignedBuffer<std::int16_t> first;
+  AlignedBuffer<std::int16_t> second;  // if there are two
+};
+// The same for the screen of several tokens at once.
+std::optional<kernels::ScreenText> PrepareScreenText(
+    const ScreenRows& screen, const float* x, TextDigits& digits) noexcept;
 
 }  // namespace tern
 

@@ -6,26 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
-
-#include <tern/tokenizer.h>
 
 #include "runtime/aligned_buffer.h"
 #include "runtime/head/screen.h"
+#include "runtime/head/search.h"
 #include "runtime/parallel.h"
 #include "ternary_kernels/dense.h"
 
 namespace tern {
-
-// Which logits are needed: of rows [0, rows), those in `always`, and each that
-// is at least the `best`-th largest of the others less `depth`.
-struct HeadDemand {
-  std::size_t rows = 0;
-  std::size_t best = 1;
-  double depth = 0;
-  // May repeat ids and name rows that there are not.
-  std::span<const Token> always;
-};
 
 class ScreenScratch {
  public:
@@ -36,9 +24,15 @@ class ScreenScratch {
   AlignedBuffer<std::int16_t> x;       // [ScreenInputSize(cols)]
   AlignedBuffer<float> estimates;      // [rows]
   AlignedBuffer<float> bounds;         // [rows]
-  AlignedBuffer<float> largest;        // [blocks of rows], then of `first`
-  AlignedBuffer<std::uint32_t> first;  // [rows], refined before all others
+  AlignedBuffer<float> largest;        // [SearchBlocks(rows)]
+  AlignedBuffer<float> values;         // [rows]
+  AlignedBuffer<std::uint32_t> first;  // [rows]
 };
+
+// A screen that let more than this share of the rows through, a half, cost more
+// than it saved: so many next tokens do without.
+inline constexpr std::size_t kWorthwhileShare = 2;
+inline constexpr int kPause = 15;
 
 // What a call read beside the first codes of the screen.
 struct ScreenedRows {

@@ -3,24 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/head/demand.h"
 #include "runtime/session_options.h"
 
 namespace tern {
-namespace {
-
-// So many screens, a third of the head each, are read faster than the head once
-// for all.
-constexpr std::size_t kMostScreens = 2;
-
-}  // namespace
-
 Batch::Batch(std::shared_ptr<const Model> model, std::size_t slots,
              std::size_t max_tokens, int num_threads)
     : team_(num_threads),
       model_(std::move(model)),
       rows_(TokenRows(*model_)),
       work_(model_->config(), max_tokens, num_threads),
-      head_(model_->weights(), slots),
+      head_(model_->weights(), slots, static_cast<std::size_t>(num_threads)),
       last_(slots * model_->config().hidden_size),
       logits_(slots * model_->config().vocab_size),
       allowed_(static_cast<std::size_t>(num_threads)) {
@@ -28,13 +21,15 @@ Batch::Batch(std::shared_ptr<const Model> model, std::size_t slots,
   tokens_.reserve(max_tokens);
   results_.reserve(slots);
   choosing_.reserve(slots);
+  demands_.reserve(slots);
 }
 
 std::uint64_t Batch::Bytes(const Model& model, std::size_t slots,
                            std::size_t max_tokens, int num_threads) {
   const ModelConfig& config = model.config();
   return Workspace::Bytes(config, max_tokens, num_threads) +
-         Head::Bytes(model.weights(), slots) +
+         TextsHead::Bytes(model.weights(), slots,
+                          static_cast<std::size_t>(num_threads)) +
          slots * (config.hidden_size + config.vocab_size) * sizeof(float) +
          static_cast<std::uint64_t>(num_threads) * config.vocab_size;
 }
@@ -66,11 +61,10 @@ bool Batch::RunLayers(std::span<const BatchEntry> entries,
   return false;
 }
 
-// Notes what was run, and collects what the head is to read.
+// Notes what was run, and who wants a choice: those that need all logits first.
 void Batch::Gather(std::span<const BatchEntry> entries) {
   results_.clear();
   choosing_.clear();
-  const std::size_t hidden = model_->config().hidden_size;
   std::size_t end = 0;
   for (const BatchEntry& entry : entries) {
     end += entry.tokens;
@@ -83,32 +77,28 @@ void Batch::Gather(std::span<const BatchEntry> entries) {
     result.has_choice = entry.WantsToken();
     entry.slot->num_run += entry.tokens;
     if (!result.has_choice) continue;
-    std::copy_n(work_.x.data() + (end - 1) * hidden, hidden,
-                last_.data() + choosing_.size() * hidden);
-    choosing_.push_back(&result);
+    const GenerateRequest& request = entry.slot->sequence->request;
+    Choosing choosing{&result, end - 1, std::nullopt};
+    if (!NeedsAllLogits(request)) {
+      choosing.demand = DemandOf(request.sampler, entry.slot->tokens, rows_);
+    }
+    choosing_.push_back(choosing);
   }
+  std::partition(choosing_.begin(), choosing_.end(),
+                 [](const Choosing& c) { return !c.demand; });
 }
 
 void Batch::ComputeLogits() {
-  if (choosing_.empty()) return;
   const std::size_t hidden = model_->config().hidden_size;
-  const std::size_t vocab = model_->config().vocab_size;
-  // The head is read once for all.
-  if (model_->weights().screen.rows == 0 || choosing_.size() > kMostScreens) {
-    head_.All(Pass(), last_.data(), choosing_.size(), logits_.data());
-    return;
-  }
+  demands_.clear();
   for (std::size_t i = 0; i < choosing_.size(); ++i) {
-    const Slot& slot = *choosing_[i]->slot;
-    const GenerateRequest& request = slot.sequence->request;
-    const float* x = last_.data() + i * hidden;
-    float* logits = logits_.data() + i * vocab;
-    if (NeedsAllLogits(request)) {
-      head_.All(Pass(), x, 1, logits);
-    } else {
-      head_.ForSampling(Pass(), x, request.sampler, slot.tokens, rows_, logits);
-    }
+    const Choosing& choosing = choosing_[i];
+    std::copy_n(work_.x.data() + choosing.token * hidden, hidden,
+                last_.data() + i * hidden);
+    if (choosing.demand) demands_.push_back(*choosing.demand);
   }
+  head_.Logits(Pass(), last_.data(), choosing_.size(), demands_,
+               logits_.data());
 }
 
 // 16 choices among 128256 logits would take one thread several milliseconds.
@@ -116,8 +106,9 @@ void Batch::Choose() {
   const std::size_t vocab = model_->config().vocab_size;
   ParallelForEach(
       team_, choosing_.size(), [&](std::size_t i, std::size_t thread) {
-        const Slot& slot = *choosing_[i]->slot;
-        choosing_[i]->choice =
+        BatchResult& result = *choosing_[i].result;
+        const Slot& slot = *result.slot;
+        result.choice =
             ChooseToken(*slot.sequence, slot.tokens,
                         {logits_.data() + i * vocab, rows_}, allowed_[thread]);
       });

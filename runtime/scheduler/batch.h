@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,7 +19,7 @@
 
 #include "runtime/aligned_buffer.h"
 #include "runtime/forward/transformer.h"
-#include "runtime/head/head.h"
+#include "runtime/head/texts_head.h"
 #include "runtime/parallel.h"
 #include "runtime/scheduler/choose.h"
 #include "runtime/scheduler/sequence.h"
@@ -69,12 +70,19 @@ class Batch {
   void ComputeLogits();
   void Choose();
 
+  // Who wants a token.
+  struct Choosing {
+    BatchResult* result = nullptr;
+    std::size_t token = 0;             // of the pass, the text's last
+    std::optional<HeadDemand> demand;  // of the head; nothing: all logits
+  };
+
   Team team_;
   std::shared_ptr<const Model> model_;
   std::size_t rows_;  // of the head that are tokens
   const std::string target_ = kernels::ActiveTarget();
   Workspace work_;
-  Head head_;
+  TextsHead head_;
   AlignedBuffer<float> last_;    // [choosing][hidden], after the final norm
   AlignedBuffer<float> logits_;  // [choosing][vocab]
   // Of each thread: what a constraint allows, [vocab].
@@ -83,7 +91,8 @@ class Batch {
   std::vector<TokenRun> runs_;
   std::vector<Token> tokens_;
   std::vector<BatchResult> results_;
-  std::vector<BatchResult*> choosing_;
+  std::vector<Choosing> choosing_;
+  std::vector<HeadDemand> demands_;  // of the last of choosing_
 };
 
 }  // namespace tern

@@ -17,6 +17,7 @@
 #include "ternary_kernels/dense.h"
 #include "ternary_kernels/elementwise.h"
 #include "ternary_kernels/head.h"
+#include "ternary_kernels/screen_texts.h"
 #include "ternary_kernels/targets.h"
 #include "tests/fuzz/aligned.h"
 #include "tests/fuzz/fuzz.h"
@@ -235,8 +236,12 @@ int CoarseValue(const std::uint16_t* words, std::size_t cols, std::size_t c) {
   return field == 2 ? 2 * code - 63 : 4 * code - 62;
 }
 int FineValue(const std::uint16_t* words, std::size_t cols, std::size_t c) {
-  const std::size_t w = FineWords(cols);
-  return 2 * (words[c % w] >> (2 * (c / w)) & 3) - 3;
+  const std::size_t w = ScreenWords(cols);
+  const std::size_t field = c / w;
+  const std::size_t line = c % w / 32;
+  constexpr int kPlaces[2][3] = {{0, 8, 6}, {3, 11, 14}};
+  const int code = words[line / 2 * 32 + c % 32] >> kPlaces[line % 2][field];
+  return field == 2 ? 2 * (code & 3) - 3 : 2 * (code & 7) - 7;
 }
 
 struct Screened {
@@ -315,10 +320,53 @@ void CheckScreen(const Screened& s) {
       Check(Same(fine[r], bounds[r]), "ScreenFine: another row");
       continue;
     }
-    const float better = estimate + static_cast<float>(fine_sum) * (step / 2);
+    const float better =
+        estimate + static_cast<float>(fine_sum) * (step * 0.25F);
     Check(Same(fine[r],
                better + (v.fine_residuals[r] * in.residual_factor + rest)),
           "ScreenFine: a bound");
+  }
+}
+
+// The same rows and one or two texts, of one or two digits.
+void CheckScreenTexts(const Screened& s) {
+  const ScreenView& v = s.view;
+  const std::size_t size = ScreenInputSize(v.cols);
+  Aligned<std::uint8_t> packed(3 * ScreenDigitBytes(v.cols));
+  Aligned<std::int16_t> first(size);
+  Aligned<std::int16_t> second(size);
+  for (std::size_t c = 0; c < v.cols; ++c) {
+    first[c] = static_cast<std::int16_t>(s.in.x[c] % 16);
+    second[c] = static_cast<std::int16_t>(s.in.x[c] / 16 % 128);
+  }
+  std::array<ScreenText, 2> texts = {ScreenText{s.in, 2}, ScreenText{s.in, 1}};
+  texts[0].input.sum = texts[1].input.sum = 0;
+  for (std::size_t c = 0; c < v.cols; ++c) {
+    texts[0].input.sum += 128 * first[c] + second[c];
+    texts[1].input.sum += second[c];
+  }
+  PackScreenDigit(v.cols, first.data(), packed.data());
+  for (const std::size_t place : {1, 2}) {
+    PackScreenDigit(v.cols, second.data(),
+                    packed.data() + place * ScreenDigitBytes(v.cols));
+  }
+  std::vector<float> estimates(2 * v.rows);
+  ScreenTexts(v, {packed.data(), texts.data(), 2, estimates.data(), v.rows}, 0,
+              v.rows);
+  for (std::size_t r = 0; r < v.rows; ++r) {
+    std::array<std::int64_t, 2> sums{};
+    for (std::size_t c = 0; c < v.cols; ++c) {
+      const int number =
+          4 * CoarseValue(v.words + r * ScreenWords(v.cols), v.cols, c) +
+          FineValue(v.fine_words + r * FineWords(v.cols), v.cols, c);
+      sums[0] += std::int64_t{number} * (128 * first[c] + second[c]);
+      sums[1] += std::int64_t{number} * second[c];
+    }
+    const float step = (v.steps[r] * s.in.scale) * 0.25F;
+    for (std::size_t t = 0; t < 2; ++t) {
+      Check(Same(estimates[t * v.rows + r], static_cast<float>(sums[t]) * step),
+            "ScreenTexts: an estimate");
+    }
   }
 }
 
@@ -523,8 +571,11 @@ void CheckTarget(std::size_t kind, Input input) {
       return CheckDense(MakeDense(input));
     case 1:
       return CheckInt8Rows(input);
-    case 2:
-      return CheckScreen(MakeScreen(input));
+    case 2: {
+      const Screened s = MakeScreen(input);
+      CheckScreen(s);
+      return CheckScreenTexts(s);
+    }
     case 3: {
       Attention attention = MakeAttention(input);
       return CheckAttention(attention);

@@ -13,6 +13,7 @@
 
 #include "packing/half.h"
 #include "tests/ternary_kernels/products.h"
+#include "tests/ternary_kernels/screen_codes.h"
 
 namespace tern::kernels {
 namespace {
@@ -30,19 +31,7 @@ INSTANTIATE_TEST_SUITE_P(Targets, HeadTest,
                          testing::ValuesIn(SupportedTargets()), TargetName);
 
 constexpr std::size_t kColumns[] = {1, 2, 31, 64, 95, 96, 97, 384, 768, 2560};
-constexpr std::size_t kRows = 67;  // more than are summed at a time
-
-// Int8 rows or screened rows with room at an aligned address.
-template <class T>
-class Aligned {
- public:
-  explicit Aligned(std::size_t size) : bytes_(size * sizeof(T)) {}
-  T* data() { return reinterpret_cast<T*>(bytes_.Data()); }
-  T& operator[](std::size_t i) { return data()[i]; }
-
- private:
-  AlignedBytes bytes_;
-};
+constexpr std::size_t kRows = kScreenRows;
 
 TEST_P(HeadTest, Int8RowsEqualPlainLoops) {
   for (const std::size_t cols : kColumns) {
@@ -78,73 +67,6 @@ TEST_P(HeadTest, Int8RowsEqualPlainLoops) {
   }
 }
 
-struct Screened {
-  Screened(std::size_t columns)
-      : cols(columns),
-        words(kRows * ScreenWords(cols)),
-        fine_words(kRows * FineWords(cols)),
-        x(ScreenInputSize(cols)),
-        steps(kRows),
-        residuals(kRows),
-        fine_residuals(kRows),
-        norms(kRows),
-        values(kRows * cols),
-        fine_values(kRows * cols) {}
-  [[nodiscard]] ScreenView View() {
-    return {words.data(),
-            fine_words.data(),
-            steps.data(),
-            residuals.data(),
-            fine_residuals.data(),
-            norms.data(),
-            kRows,
-            cols};
-  }
-  // The input with its sum.
-  [[nodiscard]] ScreenInput Input() {
-    std::int32_t sum = 0;
-    for (std::size_t c = 0; c < cols; ++c) sum += x[c];
-    return {x.data(), sum, 0.37F, 0.11F, 0.013F, 0.0017F};
-  }
-  // Column c of row r gets this code, of the 32 or 64 that it can have.
-  void Set(std::size_t r, std::size_t c, int code) {
-    const std::size_t w = ScreenWords(cols);
-    const std::size_t field = c / w;
-    words[r * w + c % w] =
-        static_cast<std::uint16_t>(words[r * w + c % w] | code << (5 * field));
-    values[r * cols + c] = field == 2 ? 2 * code - 63 : 4 * code - 62;
-  }
-  void SetFine(std::size_t r, std::size_t c, int code) {
-    const std::size_t w = FineWords(cols);
-    fine_words[r * w + c % w] = static_cast<std::uint16_t>(
-        fine_words[r * w + c % w] | code << (2 * (c / w)));
-    fine_values[r * cols + c] = 2 * code - 3;
-  }
-  [[nodiscard]] int Codes(std::size_t c) const {
-    return c / ScreenWords(cols) == 2 ? 64 : 32;
-  }
-
-  std::size_t cols;
-  Aligned<std::uint16_t> words;
-  Aligned<std::uint16_t> fine_words;
-  Aligned<std::int16_t> x;
-  std::vector<float> steps;
-  std::vector<float> residuals;
-  std::vector<float> fine_residuals;
-  std::vector<float> norms;
-  std::vector<int> values;       // of the codes, in steps
-  std::vector<int> fine_values;  // of the fine codes, in half steps
-};
-
-// Row r of values times x.
-std::int64_t Sum(Screened& s, const std::vector<int>& values, std::size_t r) {
-  std::int64_t sum = 0;
-  for (std::size_t c = 0; c < s.cols; ++c) {
-    sum += std::int64_t{values[r * s.cols + c]} * s.x[c];
-  }
-  return sum;
-}
-
 TEST_P(HeadTest, TheScreenEqualsPlainLoops) {
   for (const std::size_t cols : kColumns) {
     for (const bool extreme : {false, true}) {
@@ -158,7 +80,9 @@ TEST_P(HeadTest, TheScreenEqualsPlainLoops) {
           s.Set(r, c,
                 extreme ? ((c + r) % 2 == 0 ? s.Codes(c) - 1 : 0)
                         : Below(s.Codes(c)));
-          s.SetFine(r, c, extreme ? ((c + r) % 2 == 0 ? 3 : 0) : Below(4));
+          s.SetFine(r, c,
+                    extreme ? ((c + r) % 2 == 0 ? s.FineCodes(c) - 1 : 0)
+                            : Below(s.FineCodes(c)));
         }
       }
       for (std::size_t r = 0; r < kRows; ++r) {
@@ -186,7 +110,8 @@ TEST_P(HeadTest, TheScreenEqualsPlainLoops) {
                  estimates.data(), bounds.data());
       for (std::size_t r = 1; r < kRows; ++r) {
         const auto sum = static_cast<float>(Sum(s, s.fine_values, r));
-        const float estimate = estimates[r] + sum * (s.steps[r] * (0.37F / 2));
+        const float estimate =
+            estimates[r] + sum * (s.steps[r] * 0.37F * 0.25F);
         const float of_norm = s.norms[r] * 0.013F + 0.0017F;
         const float margin = s.fine_residuals[r] * 0.11F + of_norm;
         ASSERT_EQ(bounds[r], r % 3 == 0 ? estimate + margin : first[r])

@@ -79,7 +79,7 @@ enum class HeadForm {
   // tied one, which is needed to look up tokens, they take half as much again.
   // A head of 8 bits a weight stays as it is.
   kQ8,
-  // the stored head, of 16- or 32-bit floats, behind a screen that takes 0.47
+  // the stored head, of 16- or 32-bit floats, behind a screen that takes 0.52
   // of f16's bytes more memory: Session::Next reads most of it, a third of
   // f16's bytes, and those rows of the head that the choice can still depend
   // on.  The same tokens as with the stored head, always.

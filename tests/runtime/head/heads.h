@@ -141,9 +141,11 @@ inline std::vector<std::pair<std::string, std::vector<float>>> Inputs(
       {"below normal numbers", Normals(cols, 1e-41F, seed + 2)},
       {"large", Normals(cols, 1e20F, seed + 3)},
       {"zero", std::vector<float>(cols)},
+      {"a small outlier", Normals(cols, 1, seed + 5)},
       {"an outlier", Normals(cols, 1, seed + 4)},
   };
   inputs.back().second[cols / 3] = 5000;
+  inputs[inputs.size() - 2].second[cols / 3] = 30;
   return inputs;
 }
 

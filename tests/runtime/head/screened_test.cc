@@ -15,17 +15,21 @@
 
 #include "runtime/head/demand.h"
 #include "ternary_kernels/targets.h"
+#include "tests/runtime/head/demands.h"
 #include "tests/runtime/head/heads.h"
 
 namespace tern {
 namespace {
 
 using kernels::DenseType;
+using test::ExpectNeeded;
 using test::HeadCase;
 using test::HeadCases;
 using test::Inputs;
 using test::MakeHeadCase;
 using test::Normals;
+using test::RandomContext;
+using test::RandomOptions;
 using test::StoredHead;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -56,50 +60,11 @@ class ScreenedTest : public ::testing::Test {
     return result;
   }
 
-  SamplerOptions RandomOptions() {
-    const auto pick = [&](std::initializer_list<double> values) {
-      return static_cast<float>(values.begin()[random_() % values.size()]);
-    };
-    SamplerOptions o;
-    o.temperature = pick({0, 0.1, 0.8, 1, 3, 1e-6});
-    o.top_k = static_cast<int>(pick({0, 0, 1, 2, 7, 40}));
-    o.top_p = pick({1, 1, 0.95, 0.5});
-    o.min_p = pick({0, 0.01, 0.2, 0.9, 1});
-    o.repeat_last_n = static_cast<int>(pick({0, 1, 8, 20, -1}));
-    o.repeat_penalty = pick({1, 1.3, 0.7, 10});
-    o.presence_penalty = pick({0, 0, 0.5, -0.5, 1000, -1000});
-    o.frequency_penalty = pick({0, 0, 0.2, -0.2});
-    o.seed = random_();
-    return o;
-  }
-
   std::mt19937 random_{11};
   Team team_{2};
   ScreenScratch scratch_;
   std::size_t scratch_cols_ = 0;
 };
-
-// Every logit as `all` has it, or -infinity; and none of those that are needed.
-void ExpectNeeded(const std::vector<float>& logits,
-                  const std::vector<float>& all, const HeadDemand& demand) {
-  std::vector<bool> always(demand.rows);
-  for (const Token t : demand.always) {
-    always[static_cast<std::size_t>(t)] = true;
-  }
-  std::vector<float> others;
-  for (std::size_t r = 0; r < demand.rows; ++r) {
-    if (!always[r]) others.push_back(all[r]);
-  }
-  std::sort(others.rbegin(), others.rend());
-  const double least = others[demand.best - 1] - demand.depth;
-  for (std::size_t r = 0; r < demand.rows; ++r) {
-    if (always[r] || all[r] >= least) {
-      ASSERT_EQ(logits[r], all[r]) << r;
-    } else {
-      ASSERT_TRUE(logits[r] == all[r] || logits[r] == -kInfinity) << r;
-    }
-  }
-}
 
 TEST_F(ScreenedTest, TheSamplerChoosesAlike) {
   const std::size_t rows = 1100;
@@ -114,20 +79,13 @@ TEST_F(ScreenedTest, TheSamplerChoosesAlike) {
           MakeHeadCase(head_case, type, rows, cols, unsigned(random_()));
       const ScreenRows screen = MakeScreen(head.View(), team_);
       for (int i = 0; i < 60; ++i) {
-        const SamplerOptions options = RandomOptions();
+        const SamplerOptions options = RandomOptions(random_);
         const auto inputs = Inputs(cols, unsigned(random_()));
         const auto& [name, x] = inputs[random_() % inputs.size()];
         const std::size_t used = rows - random_() % 3;
-        std::vector<Token> context(random_() % 30);
         std::vector<float> all = head.Logits(x);
         all.resize(used);
-        for (Token& t : context) {
-          // Often one of the best, where penalties matter.
-          t = random_() % 2
-                  ? static_cast<Token>(random_() % used)
-                  : static_cast<Token>(
-                        std::max_element(all.begin(), all.end()) - all.begin());
-        }
+        const std::vector<Token> context = RandomContext(random_, all);
         const auto demand = DemandOf(options, context, used);
         if (!demand) continue;
         ++screened;
