@@ -32,7 +32,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kPrompt = 512;
-constexpr std::size_t kTokens = 12;  // of each text
+constexpr std::size_t kTokens = 24;  // of each text
 constexpr SamplerOptions kSampling = {.temperature = 0.8F, .top_k = 40};
 
 // One model at a time.
@@ -71,15 +71,58 @@ double PromptRate(Session& session) {
 
 struct TextsRate {
   double tokens_per_second = 0;  // all texts together
-  double slowest = 0;            // over the median text's time
+  double slowest = 0;  // over the median text's time, from its first token on
 };
 
-// From the first token of the first text on: prompts are of 4 tokens.
+// What texts at once do, noted by the scheduler's thread.
+class Race {
+ public:
+  explicit Race(std::size_t texts) : texts_(texts), first_(texts) {}
+
+  void Note(std::size_t text) {
+    const Clock::time_point now = Clock::now();
+    const std::lock_guard lock(mutex_);
+    if (first_[text] == Clock::time_point{}) {
+      first_[text] = now;
+      if (++started_ == texts_) begin_ = now;
+      return;
+    }
+    if (started_ == texts_ && seconds_.empty()) {
+      ++tokens_;
+      last_ = now;
+    }
+  }
+  void End(std::size_t text) {
+    const std::lock_guard lock(mutex_);
+    seconds_.push_back(SecondsSince(first_[text]));
+    ended_.notify_all();
+  }
+  TextsRate Wait() {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [&] { return seconds_.size() == texts_; });
+    const double slowest = *std::max_element(seconds_.begin(), seconds_.end());
+    return {static_cast<double>(tokens_) /
+                std::chrono::duration<double>(last_ - begin_).count(),
+            slowest / Median(seconds_)};
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::size_t texts_;
+  std::vector<Clock::time_point> first_;
+  std::size_t started_ = 0;
+  std::size_t tokens_ = 0;  // while all texts were at work
+  Clock::time_point begin_;
+  Clock::time_point last_;
+  std::vector<double> seconds_;
+};
+
+// Tokens are counted while all texts are at work: from the first token of the
+// last one, for its prompt of 4 is read beside the others' tokens, to the first
+// text's end.
 TextsRate RateOf(Scheduler& scheduler, std::size_t texts) {
-  std::mutex mutex;
-  std::condition_variable ended;
-  std::vector<double> seconds;
-  Clock::time_point begin = Clock::now();
+  Race race(texts);
   for (std::size_t i = 0; i < texts; ++i) {
     GenerateRequest request;
     const auto first = static_cast<Token>(1 + 10 * i);
@@ -87,22 +130,14 @@ TextsRate RateOf(Scheduler& scheduler, std::size_t texts) {
     request.sampler = kSampling;
     request.sampler.seed = i;
     request.max_tokens = kTokens + 1;
-    request.on_token = [&, is_first = true](const GeneratedToken&) mutable {
-      if (is_first && i == 0) begin = Clock::now();
-      is_first = false;
+    request.on_token = [&race, i](const GeneratedToken&) {
+      race.Note(i);
       return true;
     };
-    request.on_end = [&](const GenerateResult&) {
-      const std::lock_guard lock(mutex);
-      seconds.push_back(SecondsSince(begin));
-      ended.notify_all();
-    };
+    request.on_end = [&race, i](const GenerateResult&) { race.End(i); };
     scheduler.Submit(std::move(request));
   }
-  std::unique_lock lock(mutex);
-  ended.wait(lock, [&] { return seconds.size() == texts; });
-  const double all = *std::max_element(seconds.begin(), seconds.end());
-  return {static_cast<double>(texts * kTokens) / all, all / Median(seconds)};
+  return race.Wait();
 }
 
 void Texts(benchmark::State& state, HeadForm head) {

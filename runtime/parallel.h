@@ -77,13 +77,13 @@ class Team {
   // So many members have a share of their own; with more, some have one
   // together, so that starting a loop does not take longer and longer.
   static constexpr std::size_t kMostQueues = 8;
-  std::size_t num_queues_;
-  std::uint64_t generation_ = 0;
   std::array<Queue, kMostQueues> queues_;
   // 2 * count + (cut is kShrinking)
   alignas(64) std::atomic<std::uint64_t> limit_ = 0;
   Part part_ = nullptr;
   const void* closure_ = nullptr;
+  std::uint64_t generation_ = 0;
+  std::size_t num_queues_;
   std::size_t size_;
   alignas(64) std::atomic<std::uint32_t> unfinished_ = 0;  // indices
   alignas(64) std::atomic<std::uint32_t> posted_ = 0;      // loops so far

@@ -3,7 +3,7 @@
 
     papers/report/streams.py --out papers/results
 
-Runs the benchmark scheduler_bench (two minutes on two cores), writes
+Runs the benchmark scheduler_bench (four minutes on two cores), writes
 streams.json and draws streams.svg and .png; with --drawn, draws what the file
 says.  The limits: every pass reads the weights once, so texts together get no
 more than memory's speed over a pass's bytes, times the texts; and a prompt's
@@ -23,13 +23,17 @@ NAMES = {"tokens/s": "tokens_per_second", "of_one": "of_one",
          "read_GB/s": "read_gb_per_second", "pass_GB": "pass_gb"}
 
 
+HEADS = {"BM_Texts": "f16", "BM_ScreenedTexts": "screened"}
+
+
 def run(program):
     """The rows of the benchmark, and the machine that they are of."""
     timed = measure.Bench(program).run(
         plan.Measurement("streams", "kernels", ("scheduler_bench",)))
     return {"machine": machine.describe(program),
-            "shape": "bitnet-2b4t, f16 head",
-            "rows": [{"texts": int(row["name"].split("/")[1]),
+            "shape": "bitnet-2b4t",
+            "rows": [{"head": HEADS[row["name"].split("/")[0]],
+                      "texts": int(row["name"].split("/")[1]),
                       **{to: row[name] for name, to in NAMES.items()}}
                      for row in timed]}
 
@@ -39,25 +43,34 @@ def memory_limit(row):
     return row["texts"] * row["read_gb_per_second"] / row["pass_gb"]
 
 
-def _points(results):
+def _rows(results, head):
+    return [row for row in results["rows"] if row["head"] == head]
+
+
+def _points(rows):
     return [(row["texts"], row["tokens_per_second"],
              row["tokens_per_second"] / row["texts"], memory_limit(row),
-             row["prompt_tokens_per_second"]) for row in results["rows"]]
+             row["prompt_tokens_per_second"]) for row in rows]
 
 
-def table(results):
-    """Cells: texts; tokens a second together and of one, both limits; times
-    one text; of the prompt's rate; slowest over median text."""
+def table(results, head):
+    """Cells of the rows of one head: texts; tokens a second together and of
+    one, both limits; times one text; of the prompt's rate; slowest over median
+    text."""
+    rows = _rows(results, head)
     return [[str(row["texts"]), *(f"{value:.1f}" for value in point[1:]),
              f"{row['of_one']:.2f}", f"{row['of_prompt']:.2f}",
              f"{row['slowest_over_median']:.2f}"]
-            for row, point in zip(results["rows"], _points(results))]
+            for row, point in zip(rows, _points(rows))]
 
 
 def draw(folder, results):
     top = 2 * max(row["prompt_tokens_per_second"] for row in results["rows"])
-    bottom = 0.5 * min(point[2] for point in _points(results))
-    script = plots.data_block("data", _points(results)) + f"""
+    stored = _points(_rows(results, "f16"))
+    screened = _points(_rows(results, "screened"))
+    bottom = 0.5 * min(point[2] for point in stored)
+    script = (plots.data_block("data", stored)
+              + plots.data_block("screened", screened) + f"""
 set logscale xy 2
 set logscale y 10
 set xrange [0.85:38]
@@ -72,13 +85,17 @@ plot $data using 1:4 with lines lc rgb '#888888' lw 2 dt 2 \\
        title 'limit: reading the weights', \\
      '' using 1:5 with lines lc rgb '#e8a33d' lw 2 dt 2 \\
        title 'limit: prompt of 512 tokens', \\
-     '' using ($1 > 1 ? $1 : NaN):2:(sprintf('%.0f', $2)) with labels offset 0,-1 \\
-       tc rgb '#1b6ca8' notitle, \\
-     '' using 1:2 with linespoints ls 1 title 'all texts together', \\
+     $screened using 1:2:(sprintf('%.0f', $2)) with labels offset 0,1 \\
+       tc rgb '#2a7f3f' notitle, \\
+     '' using 1:2 with linespoints lc rgb '#2a7f3f' lw 2 pt 9 \\
+       title 'all texts together, screened head', \\
+     $data using ($1 > 1 ? $1 : NaN):2:(sprintf('%.0f', $2)) with labels \\
+       offset 0,-1 tc rgb '#1b6ca8' notitle, \\
+     '' using 1:2 with linespoints ls 1 title 'all texts together, f16 head', \\
      '' using 1:3:(sprintf($3 < 10 ? '%.1f' : '%.0f', $3)) with labels \\
        offset 0,-1 tc rgb '#c44e2d' notitle, \\
-     '' using 1:3 with linespoints ls 2 title 'one of the texts'
-"""
+     '' using 1:3 with linespoints ls 2 title 'one of the texts, f16 head'
+""")
     plots.draw(folder, "streams", script)
 
 
