@@ -28,7 +28,7 @@ HEADS = {"BM_Texts": "f16", "BM_ScreenedTexts": "screened"}
 
 def run(program):
     """The rows of the benchmark, and the machine that they are of."""
-    timed = measure.Bench(program).run(
+    timed, = measure.Bench(program).run(
         plan.Measurement("streams", "kernels", ("1", "scheduler_bench")))
     return {"machine": machine.describe(program),
             "shape": "bitnet-2b4t",
