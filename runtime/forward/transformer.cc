@@ -109,7 +109,7 @@ void StoreHead(const ForwardPass& pass, std::size_t layer, std::size_t t,
   const ModelConfig& c = pass.config;
   const LayerWeights& w = pass.weights.layers[layer];
   Workspace& work = pass.work;
-  const std::size_t group = c.num_heads / c.num_kv_heads;
+  const std::size_t group = work.attention.shape.Group();
   float* q = work.q.data() + t * QuerySize(c) + kv_head * group * c.head_dim;
   for (std::size_t h = 0; h < group; ++h) {
     NormAndRotate(pass, w.q_norm, t, q + h * c.head_dim);

@@ -7,6 +7,7 @@
 #include "runtime/session_options.h"
 
 namespace tern {
+
 Batch::Batch(std::shared_ptr<const Model> model, std::size_t slots,
              std::size_t max_tokens, int num_threads)
     : team_(num_threads),

@@ -13,10 +13,13 @@
 #include <utility>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "packing/half.h"
 #include "runtime/aligned_buffer.h"
 #include "runtime/parallel.h"
 #include "ternary_kernels/dense.h"
+#include "ternary_kernels/targets.h"
 
 namespace tern::test {
 
@@ -148,6 +151,14 @@ inline std::vector<std::pair<std::string, std::vector<float>>> Inputs(
   inputs[inputs.size() - 2].second[cols / 3] = 30;
   return inputs;
 }
+
+// For tests that force targets: the best one is back afterwards.
+class EachTargetTest : public ::testing::Test {
+ protected:
+  void TearDown() override {
+    kernels::ForceTarget(kernels::SupportedTargets().front());
+  }
+};
 
 }  // namespace tern::test
 

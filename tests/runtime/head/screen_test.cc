@@ -48,11 +48,8 @@ Bounds BoundsOf(const ScreenRows& screen, const std::vector<float>& x) {
   return b;
 }
 
-class ScreenTest : public ::testing::Test {
+class ScreenTest : public test::EachTargetTest {
  protected:
-  void TearDown() override {
-    kernels::ForceTarget(kernels::SupportedTargets().front());
-  }
   Team team_{2};
 };
 

@@ -39,12 +39,8 @@ struct Screened {
   std::vector<float> logits;
 };
 
-class ScreenedTest : public ::testing::Test {
+class ScreenedTest : public test::EachTargetTest {
  protected:
-  void TearDown() override {
-    kernels::ForceTarget(kernels::SupportedTargets().front());
-  }
-
   Screened Screen(const ScreenRows& screen, const StoredHead& head,
                   const std::vector<float>& x, const HeadDemand& demand) {
     // One scratch for all: what another head left must not matter.

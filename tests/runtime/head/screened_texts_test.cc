@@ -42,12 +42,8 @@ struct Text {
   std::vector<Token> context;
 };
 
-class ScreenedTextsTest : public ::testing::Test {
+class ScreenedTextsTest : public test::EachTargetTest {
  protected:
-  void TearDown() override {
-    kernels::ForceTarget(kernels::SupportedTargets().front());
-  }
-
   // Logits [texts][used], and beyond them what was there.
   std::vector<float> Screen(const ScreenRows& screen, const StoredHead& head,
                             const std::vector<Text>& texts,
