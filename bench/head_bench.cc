@@ -1,9 +1,10 @@
 // The output head of BitNet b1.58 2B4T, 128256 x 2560 of normal random numbers
 // (the hardest case for the screen), from memory.  For one token: as stored in
 // f16, as int8 rows, and screened for the largest logit and for the 40 largest;
-// `bytes` is what a product reads.  For several (F16Texts, ScreenedTexts; the
-// argument before the last is how many): as stored, and screened in one
-// reading; `refined` is how many rows of the head were computed for a token.
+// `bytes` is what a product reads.  For several (F16Texts, RoundedTexts,
+// ScreenedTexts; the second argument is how many): as stored, rounded while it
+// is read, and screened in one reading; `refined` is how many rows of the head
+// were computed for a token.
 // Run with --benchmark_repetitions=5
 // --benchmark_enable_random_interleaving so that a change of the machine's
 // speed meets all alike.
@@ -21,6 +22,7 @@
 #include "packing/half.h"
 #include "runtime/aligned_buffer.h"
 #include "runtime/head/int8_rows.h"
+#include "runtime/head/rounded_rows.h"
 #include "runtime/head/screened.h"
 #include "runtime/head/screened_texts.h"
 #include "runtime/parallel.h"
@@ -58,6 +60,7 @@ struct Heads {
                 });
     int8 = MakeInt8Rows(View(), team);
     screen = MakeScreen(View(), team);
+    rounded = MakeRoundedRows(View(), team);
     std::mt19937 random(1);
     std::normal_distribution<float> normal;
     for (float& v : x) v = normal(random);
@@ -70,6 +73,7 @@ struct Heads {
   AlignedBuffer<std::uint16_t> stored;
   Int8Rows int8;
   ScreenRows screen;
+  RoundedRows rounded;
   std::vector<float> x = std::vector<float>(kMostTexts * kCols);
   std::vector<float> logits = std::vector<float>(kMostTexts * kRows);
 };
@@ -154,7 +158,8 @@ void F16Texts(benchmark::State& state, const std::string& target) {
   }
 }
 
-void ScreenedTextsOf(benchmark::State& state, const std::string& target) {
+void TextsOf(benchmark::State& state, const std::string& target,
+             const ByteHead& head) {
   kernels::ForceTarget(target);
   Heads& heads = TheHeads();
   Team team(static_cast<int>(state.range(0)));
@@ -167,11 +172,23 @@ void ScreenedTextsOf(benchmark::State& state, const std::string& target) {
   std::size_t refined = 0;
   while (state.KeepRunning()) {
     refined = ScreenedTexts(
-        {heads.screen, heads.View()},
-        {heads.x.data(), demands, heads.logits.data(), kRows}, scratch, team);
+        head, {heads.x.data(), demands, heads.logits.data(), kRows}, scratch,
+        team);
   }
   state.counters["refined"] =
       static_cast<double>(refined) / static_cast<double>(texts);
+}
+
+void ScreenedTextsOf(benchmark::State& state, const std::string& target) {
+  const Heads& heads = TheHeads();
+  TextsOf(state, target,
+          {heads.screen.ByteView(heads.View()), heads.screen.longest});
+}
+
+void RoundedTexts(benchmark::State& state, const std::string& target) {
+  const Heads& heads = TheHeads();
+  TextsOf(state, target,
+          {heads.rounded.ByteView(heads.View()), heads.rounded.longest});
 }
 
 void Register(const std::string& target) {
@@ -186,7 +203,15 @@ void Register(const std::string& target) {
   add("F16", Stored, {{1}, {2}});
   add("Q8", Q8, {{1}, {2}});
   add("Screened", Screened, {{1, 1}, {2, 1}, {1, 40}, {2, 40}});
-  add("F16Texts", F16Texts, {{2, 2}, {2, 4}, {2, 16}, {2, 64}});
+  add("F16Texts", F16Texts, {{2, 2}, {2, 4}, {2, 6}, {2, 8}, {2, 16}, {2, 64}});
+  add("RoundedTexts", RoundedTexts,
+      {{2, 2, 40},
+       {2, 4, 40},
+       {2, 6, 40},
+       {2, 8, 40},
+       {2, 16, 1},
+       {2, 16, 40},
+       {2, 64, 40}});
   add("ScreenedTexts", ScreenedTextsOf,
       {{2, 1, 40},
        {2, 2, 40},

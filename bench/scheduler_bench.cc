@@ -84,12 +84,13 @@ class Race {
     const std::lock_guard lock(mutex_);
     if (first_[text] == Clock::time_point{}) {
       first_[text] = now;
-      if (++started_ == texts_) begin_ = now;
-      return;
-    }
-    if (started_ == texts_ && seconds_.empty()) {
-      ++tokens_;
-      last_ = now;
+      if (++started_ != texts_) return;
+      last_to_start_ = text;
+      begin_ = now;
+    } else if (started_ == texts_ && text == last_to_start_ && !is_thinned_) {
+      ++passes_;
+      end_ = now;
+      is_thinned_ = !seconds_.empty();
     }
   }
   void End(std::size_t text) {
@@ -101,8 +102,8 @@ class Race {
     std::unique_lock lock(mutex_);
     ended_.wait(lock, [&] { return seconds_.size() == texts_; });
     const double slowest = *std::max_element(seconds_.begin(), seconds_.end());
-    return {static_cast<double>(tokens_) /
-                std::chrono::duration<double>(last_ - begin_).count(),
+    return {static_cast<double>(texts_ * passes_) /
+                std::chrono::duration<double>(end_ - begin_).count(),
             slowest / Median(seconds_)};
   }
 
@@ -112,15 +113,19 @@ class Race {
   std::size_t texts_;
   std::vector<Clock::time_point> first_;
   std::size_t started_ = 0;
-  std::size_t tokens_ = 0;  // while all texts were at work
+  std::size_t last_to_start_ = 0;
+  // Passes with a token of each text, from that text's first one on: a pass in
+  // which the first text ends is still one of these, the next is not.
+  std::size_t passes_ = 0;
+  bool is_thinned_ = false;
   Clock::time_point begin_;
-  Clock::time_point last_;
+  Clock::time_point end_;
   std::vector<double> seconds_;
 };
 
-// Tokens are counted while all texts are at work: from the first token of the
-// last one, for its prompt of 4 is read beside the others' tokens, to the first
-// text's end.
+// Passes are counted while all texts are at work: from the first token of the
+// last one, for its prompt of 4 is read beside the others' tokens, to the pass
+// in which the first text ends.
 TextsRate RateOf(Scheduler& scheduler, std::size_t texts) {
   Race race(texts);
   for (std::size_t i = 0; i < texts; ++i) {

@@ -31,6 +31,12 @@ struct DenseView {
   std::size_t cols = 0;
 };
 
+// Elements that are floats, with no scales beside them.
+constexpr bool IsFloat(DenseType type) {
+  return type == DenseType::kF32 || type == DenseType::kF16 ||
+         type == DenseType::kBf16;
+}
+
 std::size_t DenseRowBytes(DenseType type, std::size_t cols);
 
 // Columns whose products are summed lane by lane before their sum enters the

@@ -1,11 +1,12 @@
 // Sums of 8-bit codes times digits, for one target.  Included once per target.
 //
-// A panel of four rows is unpacked, to bytes where there are products of bytes
-// (AVX3_DL's vpdpbusd: 64 exact products added in one instruction), else to
-// int16; then tiles of the four rows and kTileDigits digits hold their sums in
-// registers, so that what is loaded of a row serves all digits of a tile and
-// what is loaded of a digit all four rows.  (Six digits would just fit 32
-// registers, and were no faster; g++ 12 then spills at the least change.)
+// A panel of four rows is unpacked (byte_rows-inl.h), to bytes where there are
+// products of bytes (AVX3_DL's vpdpbusd: 64 exact products added in one
+// instruction), else to int16; then tiles of the four rows and kTileDigits
+// digits hold their sums in registers, so that what is loaded of a row serves
+// all digits of a tile and what is loaded of a digit all four rows.  (Six
+// digits would just fit 32 registers, and were no faster; g++ 12 then spills at
+// the least change.)
 #if defined(TERN_TERNARY_KERNELS_SCREEN_TEXTS_INL_H_) == \
     defined(HWY_TARGET_TOGGLE)
 #ifdef TERN_TERNARY_KERNELS_SCREEN_TEXTS_INL_H_
@@ -20,18 +21,15 @@
 
 #include <hwy/highway.h>
 
-#include "ternary_kernels/head.h"
 #include "ternary_kernels/screen_texts.h"
 
+#include "ternary_kernels/byte_rows-inl.h"
 #include "ternary_kernels/simd-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace tern::kernels {
 namespace HWY_NAMESPACE {
 namespace {
-
-// Words of a line.
-inline constexpr std::size_t kScreenLine = kHeadAlign / sizeof(std::uint16_t);
 
 // Where sums go: [digits][stride], of rows [begin, begin + count).
 struct SumArgs {
@@ -43,130 +41,47 @@ struct SumArgs {
   std::size_t stride;
 };
 
+struct TileArgs {
+  const Unpacked* codes;  // [kTileRows][size]
+  std::size_t size;
+  const Digit* x;  // [digits][x_stride]
+  std::size_t x_stride;
+  std::int32_t* sums;  // [digits][stride]
+  std::size_t stride;
+  bool add;           // to what is in sums
+  std::size_t fetch;  // bytes that a step fetches of what comes next
+};
+
 #if TERN_PLAIN_TARGET
 
-HWY_INLINE void PackDigit(std::size_t words, const std::int16_t* digit,
-                          std::uint8_t* packed) {
-  std::copy_n(digit, 3 * words, reinterpret_cast<std::int16_t*>(packed));
-}
+inline constexpr std::size_t kTileDigits = 1;
+inline constexpr std::size_t kStep = 1;
 
-HWY_INLINE void SumRows(const ScreenView& w, const SumArgs& args) {
-  const std::size_t words = ScreenWords(w.cols);
-  for (std::size_t i = 0; i < args.count; ++i) {
-    const std::uint16_t* first = w.words + (args.begin + i) * words;
-    const std::uint16_t* fine =
-        w.fine_words + (args.begin + i) * FineWords(w.cols);
-    for (std::size_t d = 0; d < args.num_digits; ++d) {
-      const auto* x = reinterpret_cast<const std::int16_t*>(
-          args.digits + d * ScreenDigitBytes(w.cols));
-      std::uint32_t sum = 0;
-      for (std::size_t k = 0; k < words; ++k) {
-        const bool even = k / kScreenLine % 2 == 0;
-        const int word = first[k];
-        const int more =
-            fine[k / (2 * kScreenLine) * kScreenLine + k % kScreenLine];
-        const int three = more >> (even ? 0 : 3);
-        const int two = more >> (even ? 6 : 14);
-        const int b0 = (word << 3 & 0xF8) | (three & 7);
-        const int b1 = (word >> 2 & 0xF8) | (three >> 8 & 7);
-        const int b2 = (word >> 8 & 0xFC) | (two & 3);
-        sum += static_cast<std::uint32_t>(b0 * x[k] + b1 * x[words + k] +
-                                          b2 * x[2 * words + k]);
-      }
-      args.sums[d * args.stride + i] = sum;
+template <std::size_t kDigits>
+HWY_INLINE void Tile(const TileArgs& args, const std::uint8_t* /*ahead*/) {
+  static_assert(kDigits == 1);
+  for (std::size_t r = 0; r < kTileRows; ++r) {
+    const Unpacked* codes = args.codes + r * args.size;
+    std::uint32_t sum = args.add ? static_cast<std::uint32_t>(args.sums[r]) : 0;
+    for (std::size_t c = 0; c < args.size; ++c) {
+      sum += static_cast<std::uint32_t>(codes[c] * args.x[c]);
     }
+    args.sums[r] = static_cast<std::int32_t>(sum);
   }
 }
 
 #else  // !TERN_PLAIN_TARGET
 
-using DW = hn::CappedTag<std::uint16_t, kScreenLine>;
 using DS = hn::RepartitionToWide<hn::RebindToSigned<DW>>;  // sums
 using VS = hn::Vec<DS>;
+using DU = hn::Repartition<Unpacked, DW>;
+using DD = hn::Repartition<Digit, DW>;
 
-inline constexpr std::size_t kTileRows = 4;
-// Words of a row that are unpacked at a time: of 2560 columns all 864, of which
-// four rows' bytes take a third of the first-level cache.
-inline constexpr std::size_t kPanelWords = 28 * kScreenLine;
-
-// What the next four rows will need is fetched while these are unpacked (fine
-// words; with few digits all words) and multiplied (a line of words at each
-// step of a tile): in one go it would come at the memory's pace while nothing
-// is computed.
-struct Ahead {
-  std::size_t words;
-  std::size_t fine;
-  bool all;
-};
+inline constexpr std::size_t kStep = hn::MaxLanes(DU());
 
 #if HWY_TARGET == HWY_AVX3_DL
 
 inline constexpr std::size_t kTileDigits = 4;
-using Unpacked = std::uint8_t;
-using Digit = std::int8_t;
-using DU = hn::Repartition<Unpacked, DW>;
-using DD = hn::Repartition<Digit, DW>;
-
-// Bytes of fields 0 and 1 are those of one word, in turn, lines one after the
-// other; behind them those of field 2, of a pair's two lines in turn.
-constexpr std::size_t UnpackedSize(std::size_t words) {
-  return 2 * words + 2 * ((words / kScreenLine + 1) / 2 * kScreenLine);
-}
-
-HWY_INLINE void PackPanel(const std::int16_t* first, const std::int16_t* second,
-                          const std::int16_t* third, std::size_t words,
-                          Digit* out) {
-  const auto byte = [](std::int16_t v) { return static_cast<Digit>(v); };
-  for (std::size_t k = 0; k < words; ++k) {
-    *out++ = byte(first[k]);
-    *out++ = byte(second[k]);
-  }
-  for (std::size_t line = 0; line < words; line += 2 * kScreenLine) {
-    const bool pair = line + kScreenLine < words;
-    for (std::size_t k = line; k < line + kScreenLine; ++k) {
-      *out++ = byte(third[k]);
-      *out++ = pair ? byte(third[k + kScreenLine]) : Digit{0};
-    }
-  }
-}
-
-HWY_INLINE void Unpack(const std::uint16_t* HWY_RESTRICT first,
-                       const std::uint16_t* HWY_RESTRICT fine,
-                       std::size_t words, Unpacked* HWY_RESTRICT out,
-                       const Ahead& ahead) {
-  const DW d;
-  static_assert(hn::MaxLanes(d) == kScreenLine);
-  const auto low = hn::Set(d, 0x00FF);
-  const auto five = hn::Set(d, 0xF8F8);
-  const auto six = hn::Set(d, 0xFCFC);
-  const auto store = [d](auto v, Unpacked* p) HWY_ATTR {
-    hn::Store(v, d, reinterpret_cast<std::uint16_t*>(p));
-  };
-  const auto fives = [&](auto word, auto more) HWY_ATTR {
-    const auto codes =
-        hn::IfVecThenElse(low, hn::ShiftLeft<3>(word), hn::ShiftLeft<6>(word));
-    return hn::IfVecThenElse(five, codes, more);
-  };
-  Unpacked* sixes = out + 2 * words;
-  for (std::size_t line = 0; line < words; line += 2 * kScreenLine) {
-    PrefetchToL2(fine + ahead.fine + line / 2);
-    if (ahead.all) {
-      PrefetchToL2(first + ahead.words + line);
-      PrefetchToL2(first + ahead.words + line + kScreenLine);
-    }
-    const auto more = hn::Load(d, fine + line / 2);
-    const auto a = hn::Load(d, first + line);
-    auto b = a;
-    store(fives(a, more), out + 2 * line);
-    if (line + kScreenLine < words) {
-      b = hn::Load(d, first + line + kScreenLine);
-      store(fives(b, hn::ShiftRight<3>(more)),
-            out + 2 * line + 2 * kScreenLine);
-    }
-    const auto codes = hn::IfVecThenElse(low, hn::ShiftRight<8>(a), b);
-    store(hn::IfVecThenElse(six, codes, hn::ShiftRight<6>(more)), sixes + line);
-  }
-}
 
 // sum += products of 4 neighbouring bytes each.  Highway 1.0.3 has no such
 // operation, and its target string not the feature that the intrinsic demands.
@@ -182,56 +97,6 @@ HWY_INLINE void AddProducts(const hn::Vec<DU> codes, const hn::Vec<DD> x,
 // Two would just fit 16 registers, but g++ 12 spills three sums then.
 inline constexpr std::size_t kTileDigits =
     HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON ? 2 : 1;
-using Unpacked = std::int16_t;
-using Digit = std::int16_t;
-using DU = hn::RebindToSigned<DW>;
-using DD = DU;
-
-constexpr std::size_t UnpackedSize(std::size_t words) { return 3 * words; }
-
-HWY_INLINE void PackPanel(const std::int16_t* first, const std::int16_t* second,
-                          const std::int16_t* third, std::size_t words,
-                          Digit* out) {
-  std::copy_n(first, words, out);
-  std::copy_n(second, words, out + words);
-  std::copy_n(third, words, out + 2 * words);
-}
-
-HWY_INLINE void Unpack(const std::uint16_t* HWY_RESTRICT first,
-                       const std::uint16_t* HWY_RESTRICT fine,
-                       std::size_t words, Unpacked* HWY_RESTRICT out,
-                       const Ahead& ahead) {
-  const DW d;
-  const auto five = hn::Set(d, 0xF8);
-  const auto six = hn::Set(d, 0xFC);
-  const auto three = hn::Set(d, 7);
-  const auto two = hn::Set(d, 3);
-  const auto line = [&](auto word, auto threes, auto twos,
-                        std::size_t k) HWY_ATTR {
-    const auto store = [&](auto codes, auto more, std::size_t at) HWY_ATTR {
-      hn::Store(hn::BitCast(DU(), hn::Or(codes, more)), DU(), out + at);
-    };
-    store(hn::And(hn::ShiftLeft<3>(word), five), hn::And(threes, three), k);
-    store(hn::And(hn::ShiftRight<2>(word), five),
-          hn::And(hn::ShiftRight<8>(threes), three), words + k);
-    store(hn::And(hn::ShiftRight<8>(word), six), hn::And(twos, two),
-          2 * words + k);
-  };
-  for (std::size_t k = 0; k < words; k += 2 * kScreenLine) {
-    PrefetchToL2(fine + ahead.fine + k / 2);
-    if (ahead.all) {
-      PrefetchToL2(first + ahead.words + k);
-      PrefetchToL2(first + ahead.words + k + kScreenLine);
-    }
-    for (std::size_t i = 0; i < kScreenLine; i += hn::Lanes(d)) {
-      const auto more = hn::Load(d, fine + k / 2 + i);
-      line(hn::Load(d, first + k + i), more, hn::ShiftRight<6>(more), k + i);
-      if (k + kScreenLine == words) continue;  // no second line
-      line(hn::Load(d, first + k + kScreenLine + i), hn::ShiftRight<3>(more),
-           hn::ShiftRight<14>(more), k + kScreenLine + i);
-    }
-  }
-}
 
 HWY_INLINE void AddProducts(const hn::Vec<DU> codes, const hn::Vec<DD> x,
                             VS& even, VS& odd) {
@@ -239,17 +104,6 @@ HWY_INLINE void AddProducts(const hn::Vec<DU> codes, const hn::Vec<DD> x,
 }
 
 #endif  // HWY_TARGET == HWY_AVX3_DL
-
-// Packed panel after panel, in the order of Unpack.
-HWY_INLINE void PackDigit(std::size_t words, const std::int16_t* digit,
-                          std::uint8_t* packed) {
-  auto* out = reinterpret_cast<Digit*>(packed);
-  for (std::size_t k = 0; k < words; k += kPanelWords) {
-    const std::size_t size = std::min(kPanelWords, words - k);
-    PackPanel(digit + k, digit + words + k, digit + 2 * words + k, size, out);
-    out += UnpackedSize(size);
-  }
-}
 
 // The sum of v's blocks of four lanes.
 template <class D, class V>
@@ -276,17 +130,6 @@ HWY_INLINE auto Totals(VS v0, VS v1, VS v2, VS v3) {
       d, hn::Add(hn::BitCast(d, hn::InterleaveLower(d64, low, high)),
                  hn::BitCast(d, hn::InterleaveUpper(d64, low, high))));
 }
-
-struct TileArgs {
-  const Unpacked* codes;  // [kTileRows][size]
-  std::size_t size;
-  const Digit* x;  // [digits][x_stride]
-  std::size_t x_stride;
-  std::int32_t* sums;  // [digits][stride]
-  std::size_t stride;
-  bool add;           // to what is in sums
-  std::size_t fetch;  // bytes that a step fetches of what comes next
-};
 
 template <std::size_t kDigits>
 HWY_INLINE void Tile(const TileArgs& args,
@@ -327,55 +170,64 @@ HWY_INLINE void Tile(const TileArgs& args,
   }
 }
 
+#endif  // TERN_PLAIN_TARGET
+
 // All digits, in tiles of kDigits and then of fewer.
 template <std::size_t kDigits>
 HWY_INLINE void Tiles(TileArgs args, std::size_t digits,
                       const std::uint8_t* ahead) {
   for (; digits >= kDigits; digits -= kDigits) {
     Tile<kDigits>(args, ahead);
-    ahead += args.size / hn::Lanes(DU()) * args.fetch;
+    ahead += args.size / kStep * args.fetch;
     args.x += kDigits * args.x_stride;
     args.sums += kDigits * args.stride;
   }
   if constexpr (kDigits > 1) Tiles<kDigits - 1>(args, digits, ahead);
 }
 
+// Packed panel after panel, in the order of Unpack.
+template <class Rows>
+HWY_INLINE void PackDigit(const Rows& rows, const std::int16_t* digit,
+                          Digit* packed) {
+  for (std::size_t k = 0; k < rows.units(); k += Rows::kPanel) {
+    const std::size_t count = std::min(Rows::kPanel, rows.units() - k);
+    rows.Pack(digit, k, count, packed);
+    packed += Rows::Size(count);
+  }
+}
+
 // Sums of rows up to the next multiple of kTileRows may be written too.
-HWY_INLINE void SumRows(const ScreenView& w, const SumArgs& args) {
+template <class Rows>
+HWY_INLINE void SumRows(const Rows& rows, std::size_t x_stride,
+                        const SumArgs& args) {
   if (args.num_digits == 0) return;
-  const std::size_t words = ScreenWords(w.cols);
-  const std::size_t fine_words = FineWords(w.cols);
   const std::size_t steps = (args.num_digits + kTileDigits - 1) / kTileDigits *
-                            (UnpackedSize(words) / hn::Lanes(DU()));
-  const std::size_t lines = kTileRows * words / kScreenLine;
-  const Ahead ahead{kTileRows * words, kTileRows * fine_words, steps < lines};
-  const std::size_t fetch = (lines * kHeadAlign + steps - 1) / steps;
-  alignas(kHeadAlign) Unpacked codes[kTileRows * UnpackedSize(kPanelWords)];
+                            (Rows::Size(rows.units()) / kStep);
+  const std::size_t lines = kTileRows * rows.lines();
+  const bool fetch_all = steps < lines;
+  const std::size_t fetch =
+      fetch_all ? 0 : (lines * kHeadAlign + steps - 1) / steps;
+  alignas(kHeadAlign) Unpacked codes[kTileRows * Rows::Size(Rows::kPanel)];
   for (std::size_t i = 0; i < args.count; i += kTileRows) {
     const std::size_t row = args.begin + i;
     const std::size_t last = std::min(kTileRows, args.count - i) - 1;
-    const auto* next = reinterpret_cast<const std::uint8_t*>(
-        w.words + (row + kTileRows) * words);
+    const std::uint8_t* next = rows.At(row + kTileRows);
     const auto* x = reinterpret_cast<const Digit*>(args.digits);
-    for (std::size_t k = 0; k < words; k += kPanelWords) {
-      const std::size_t panel = std::min(kPanelWords, words - k);
-      const std::size_t size = UnpackedSize(panel);
+    for (std::size_t k = 0; k < rows.units(); k += Rows::kPanel) {
+      const std::size_t panel = std::min(Rows::kPanel, rows.units() - k);
+      const std::size_t size = Rows::Size(panel);
       for (std::size_t r = 0; r < kTileRows; ++r) {
-        const std::size_t at = row + std::min(r, last);
-        Unpack(w.words + at * words + k, w.fine_words + at * fine_words + k / 2,
-               panel, codes + r * size, ahead);
+        rows.Unpack(row + std::min(r, last), k, panel, fetch_all,
+                    codes + r * size);
       }
-      Tiles<kTileDigits>(
-          {codes, size, x, ScreenDigitBytes(w.cols) / sizeof(Digit),
-           reinterpret_cast<std::int32_t*>(args.sums + i), args.stride, k != 0,
-           fetch},
-          args.num_digits, next);
+      Tiles<kTileDigits>({codes, size, x, x_stride,
+                          reinterpret_cast<std::int32_t*>(args.sums + i),
+                          args.stride, k != 0, fetch},
+                         args.num_digits, next);
       x += size;
     }
   }
 }
-
-#endif  // TERN_PLAIN_TARGET
 
 }  // namespace
 }  // namespace HWY_NAMESPACE

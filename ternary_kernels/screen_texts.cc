@@ -29,13 +29,13 @@ using Sums = std::uint32_t[kMostScreenDigits][kSums];
 // Plain loops without reductions, which compilers vectorise; products are
 // rounded before they are added (-ffp-contract=off), on every target.
 
-void Estimate(const ScreenView& w, const ScreenTextsArgs& args,
+void Estimate(const ByteRowsView& w, const ScreenTextsArgs& args,
               std::size_t begin, std::size_t count, Sums& sums) {
   std::size_t digit = 0;
   for (std::size_t t = 0; t < args.count; ++t) {
     const ScreenText& text = args.texts[t];
     const std::uint32_t offset =
-        255 * static_cast<std::uint32_t>(text.input.sum);
+        w.TwiceZero() * static_cast<std::uint32_t>(text.input.sum);
     std::uint32_t* first = sums[digit];
     if (text.digits == 2) {
       const std::uint32_t* second = sums[digit + 1];
@@ -54,7 +54,7 @@ void Estimate(const ScreenView& w, const ScreenTextsArgs& args,
   }
 }
 
-HWY_NOINLINE void ScreenTextsOnTarget(const ScreenView& w,
+HWY_NOINLINE void ScreenTextsOnTarget(const ByteRowsView& w,
                                       const ScreenTextsArgs& args,
                                       std::size_t row_begin,
                                       std::size_t row_end) {
@@ -63,13 +63,16 @@ HWY_NOINLINE void ScreenTextsOnTarget(const ScreenView& w,
   alignas(kHeadAlign) Sums sums;
   for (std::size_t row = row_begin; row < row_end; row += kSums) {
     const std::size_t count = std::min(kSums, row_end - row);
-    SumRows(w, {args.digits, digits, row, count, sums[0], kSums});
+    WithRows(w, [&](const auto& rows) HWY_ATTR {
+      SumRows(rows, ScreenDigitBytes(w.cols) / sizeof(Digit),
+              {args.digits, digits, row, count, sums[0], kSums});
+    });
     Estimate(w, args, row, count, sums);
   }
 }
 
 // masks[r - row_begin] |= bit for the rows that may reach the cut.
-HWY_NOINLINE void OpenRowsOnTarget(const ScreenView& w,
+HWY_NOINLINE void OpenRowsOnTarget(const ByteRowsView& w,
                                    const OpenRowsArgs& args,
                                    std::size_t row_begin, std::size_t row_end,
                                    std::uint32_t* masks) {
@@ -79,7 +82,7 @@ HWY_NOINLINE void OpenRowsOnTarget(const ScreenView& w,
   for (std::size_t row = row_begin; row < row_end; row += kSums) {
     const std::size_t count = std::min(kSums, row_end - row);
     const float* estimate = args.estimates + row;
-    const float* residuals = w.fine_residuals + row;
+    const float* residuals = w.residuals + row;
     const float* norms = w.norms + row;
     std::uint32_t* mask = masks + (row - row_begin);
     for (std::size_t i = 0; i < count; ++i) {
@@ -93,10 +96,14 @@ HWY_NOINLINE void OpenRowsOnTarget(const ScreenView& w,
 
 }  // namespace
 
-HWY_NOINLINE void PackOnTarget(std::size_t cols, const std::int16_t* digit,
+HWY_NOINLINE void PackOnTarget(const ByteRowsView& w, const std::int16_t* digit,
                                std::uint8_t* packed) {
-  PackDigit(ScreenWords(cols), digit, packed);
+  WithRows(w, [&](const auto& rows) HWY_ATTR {
+    PackDigit(rows, digit, reinterpret_cast<Digit*>(packed));
+  });
 }
+
+HWY_NOINLINE bool MultipliesBytesOnTarget() { return sizeof(Unpacked) == 1; }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace tern::kernels
@@ -106,21 +113,26 @@ HWY_AFTER_NAMESPACE();
 namespace tern::kernels {
 namespace {
 HWY_EXPORT(PackOnTarget);
+HWY_EXPORT(MultipliesBytesOnTarget);
 HWY_EXPORT(ScreenTextsOnTarget);
 HWY_EXPORT(OpenRowsOnTarget);
 }  // namespace
 
-void PackScreenDigit(std::size_t cols, const std::int16_t* digit,
-                     std::uint8_t* packed) {
-  HWY_DYNAMIC_DISPATCH(PackOnTarget)(cols, digit, packed);
+bool MultipliesBytes() {
+  return HWY_DYNAMIC_DISPATCH(MultipliesBytesOnTarget)();
 }
 
-void ScreenTexts(const ScreenView& w, const ScreenTextsArgs& args,
+void PackScreenDigit(const ByteRowsView& w, const std::int16_t* digit,
+                     std::uint8_t* packed) {
+  HWY_DYNAMIC_DISPATCH(PackOnTarget)(w, digit, packed);
+}
+
+void ScreenTexts(const ByteRowsView& w, const ScreenTextsArgs& args,
                  std::size_t row_begin, std::size_t row_end) {
   HWY_DYNAMIC_DISPATCH(ScreenTextsOnTarget)(w, args, row_begin, row_end);
 }
 
-void OpenRows(const ScreenView& w, const OpenRowsArgs& args,
+void OpenRows(const ByteRowsView& w, const OpenRowsArgs& args,
               std::size_t row_begin, std::size_t row_end,
               std::uint32_t* masks) {
   HWY_DYNAMIC_DISPATCH(OpenRowsOnTarget)(w, args, row_begin, row_end, masks);

@@ -7,14 +7,6 @@
 #include "runtime/head/demand.h"
 
 namespace tern {
-namespace {
-
-bool IsFloat(kernels::DenseType type) {
-  return type == kernels::DenseType::kF32 || type == kernels::DenseType::kF16 ||
-         type == kernels::DenseType::kBf16;
-}
-
-}  // namespace
 
 HeadForm ResolveHead(HeadForm asked, bool is_ternary, kernels::DenseType stored,
                      const std::string& place) {
@@ -30,10 +22,10 @@ HeadForm ResolveHead(HeadForm asked, bool is_ternary, kernels::DenseType stored,
     case HeadForm::kQ8:
       if (is_ternary) refuse("is ternary, int8 would be four times as large");
       // Eight bits a weight already.
-      return IsFloat(stored) ? HeadForm::kQ8 : HeadForm::kAsStored;
+      return kernels::IsFloat(stored) ? HeadForm::kQ8 : HeadForm::kAsStored;
     case HeadForm::kScreened:
       if (is_ternary) refuse("is ternary, a screen would be larger than it");
-      if (!IsFloat(stored)) {
+      if (!kernels::IsFloat(stored)) {
         refuse("has 8 bits a weight already, a screen would save little");
       }
       return HeadForm::kScreened;

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include "runtime/head/row_codes.h"
 #include "runtime/head/wide_input.h"
 
 namespace tern {
@@ -24,21 +25,6 @@ constexpr int kMostOfTwoDigits = 16319;
 constexpr double kMostError = 0.012;
 constexpr std::size_t kGrain = 64;
 
-// At least `value` as it would be without the rounding of the doubles that it
-// is made of: they lose less than 2^-23 of it (see wide_input.cc).
-float RoundUp(double value) {
-  return std::nextafter(static_cast<float>(value * (1 + 0x1.0p-22)), kInfinity);
-}
-
-// Code of a weight, as a float: floor(w / width + half), width the distance of
-// two levels and half the number of those below zero.
-float Code(float w, float inverse_width, float half) {
-  const float position = w * inverse_width + half;
-  const float most = 2 * half - 1;
-  const float inside = std::min(std::max(position, 0.0F), most);
-  return static_cast<float>(static_cast<int>(inside));
-}
-
 // Columns of a row in one of the three fields of its words.
 struct Field {
   std::size_t begin;
@@ -51,28 +37,6 @@ std::array<Field, 3> Fields(std::size_t cols) {
   const std::size_t one = std::min(words, cols);
   const std::size_t two = std::min(2 * words, cols);
   return {{{0, one, 16, 4}, {one, two, 16, 4}, {two, cols, 32, 2}}};
-}
-
-// The sum of term(c) for c in [begin, end), by way of a block of terms: of the
-// loop over them, and of that over eight sums, compilers make vectors.
-template <class T, class Term>
-T Sum(std::size_t begin, std::size_t end, const Term& term) {
-  std::array<T, 64> terms;
-  std::array<T, 8> sums{};
-  for (; begin < end; begin += terms.size()) {
-    const std::size_t count = std::min(terms.size(), end - begin);
-    for (std::size_t i = 0; i < count; ++i) terms[i] = term(begin + i);
-    std::fill(terms.begin() + count, terms.end(), T{0});
-    for (std::size_t i = 0; i < terms.size(); i += sums.size()) {
-      for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += terms[i + j];
-    }
-  }
-  return std::accumulate(sums.begin(), sums.end(), T{0});
-}
-
-double Length(const double* v, std::size_t size) {
-  return std::sqrt(
-      Sum<double>(0, size, [=](std::size_t c) { return v[c] * v[c]; }));
 }
 
 // The distance of columns [begin, end) to levels `width` apart, `half` of them
@@ -103,15 +67,9 @@ float Distances(const float* w, std::size_t cols, float step) {
 // normal numbers (0.053 of the row's length instead of 0.0545), but these are
 // then most of what the fine codes leave (0.02 instead of 0.008).
 float ChooseStep(const float* w, std::size_t cols) {
-  float largest = 0;
-  for (std::size_t c = 0; c < cols; ++c) {
-    const float size = std::fabs(w[c]);
-    largest = size > largest ? size : largest;
-  }
+  const float largest = Largest(w, cols);
   float best_step = largest / 64;
-  if (!(1 / best_step < std::numeric_limits<float>::max() / 8)) {
-    return 0;  // all but zero
-  }
+  if (!IsStep(best_step)) return 0;
   float best = kInfinity;
   for (const float reach : {1.0F, 0.92F, 0.84F, 0.75F, 0.6F, 0.45F}) {
     const float step = largest / 64 * reach;
@@ -221,19 +179,19 @@ void ScreenRow(std::size_t row, RowScratch& scratch, ScreenRows& screen) {
 
 // What the integers of x [cols] in q, and what they leave of it, are to the
 // screen.  Nothing if there is no bound.
-std::optional<kernels::ScreenInput> Factors(const ScreenRows& screen,
+std::optional<kernels::ScreenInput> Factors(std::size_t num_cols, float longest,
                                             const WideInput& wide,
                                             const std::int16_t* q) {
   // Also if x is not finite.
-  if (!(wide.norm * screen.longest < 1e37)) return std::nullopt;
+  if (!(wide.norm * longest < 1e37)) return std::nullopt;
   constexpr double kUnit = 0x1.0p-24;
   constexpr double kRounding = 0x1.0p-20;
-  const auto cols = static_cast<double>(screen.cols);
+  const auto cols = static_cast<double>(num_cols);
   const double gamma = (cols + 2) * kUnit / (1 - (cols + 2) * kUnit);
   const double size = wide.norm + wide.error;
   kernels::ScreenInput input;
   input.x = q;
-  input.sum = std::accumulate(q, q + screen.cols, std::int32_t{0});
+  input.sum = std::accumulate(q, q + num_cols, std::int32_t{0});
   input.scale = wide.scale;
   input.residual_factor = RoundUp(size * (1 + kRounding) + kRounding * size);
   input.norm_factor = RoundUp(
@@ -274,23 +232,23 @@ std::optional<kernels::ScreenInput> PrepareScreenInput(
   const WideInput wide =
       QuantizeWide(x, screen.cols, WideLimit(screen.cols, kMostSteps), q,
                    kernels::ScreenInputSize(screen.cols));
-  return Factors(screen, wide, q);
+  return Factors(screen.cols, screen.longest, wide, q);
 }
 
 std::optional<kernels::ScreenText> PrepareScreenText(
-    const ScreenRows& screen, const float* x, TextDigits& digits) noexcept {
-  const std::size_t size = kernels::ScreenInputSize(screen.cols);
+    std::size_t cols, float longest, const float* x,
+    TextDigits& digits) noexcept {
+  const std::size_t size = kernels::ScreenInputSize(cols);
   std::int16_t* q = digits.first.data();
-  const int limit = WideLimit(screen.cols, kMostQuarters);
-  WideInput wide = QuantizeWide(
-      x, screen.cols, std::min(limit, kernels::kScreenDigit), q, size);
+  const int limit = WideLimit(cols, kMostQuarters);
+  WideInput wide =
+      QuantizeWide(x, cols, std::min(limit, kernels::kScreenDigit), q, size);
   kernels::ScreenText text;
   if (wide.error > kMostError * wide.norm && limit > kernels::kScreenDigit) {
     text.digits = 2;
-    wide = QuantizeWide(x, screen.cols, std::min(limit, kMostOfTwoDigits), q,
-                        size);
+    wide = QuantizeWide(x, cols, std::min(limit, kMostOfTwoDigits), q, size);
   }
-  const auto input = Factors(screen, wide, q);
+  const auto input = Factors(cols, longest, wide, q);
   if (!input) return std::nullopt;
   text.input = *input;
   text.input.x = nullptr;

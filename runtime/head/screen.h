@@ -46,7 +46,8 @@
 // sqrt(12) a column, 0.008 |x| for normal numbers, or of two where one would
 // leave more than 0.012 |x|.  The estimate is then one sum, of (2 b - 255) q, b
 // the 8-bit number, which stays below 2^31, times (step * scale) / 4: the
-// roundings are those of the first estimate.
+// roundings are those of the first estimate.  Rows that are rounded while they
+// are read (rounded_rows.h) have one layer of codes, and |e| is what it leaves.
 #ifndef TERN_RUNTIME_HEAD_SCREEN_H_
 #define TERN_RUNTIME_HEAD_SCREEN_H_
 
@@ -84,6 +85,11 @@ struct ScreenRows {
             rows,
             cols};
   }
+  // The same as codes of 8 bits, for several tokens at once.
+  [[nodiscard]] kernels::ByteRowsView ByteView(
+      const kernels::DenseView& stored) const {
+    return kernels::HeldBytes(View(), stored);
+  }
   // What every token reads, and what a row that this leaves open costs more.
   static std::uint64_t FirstBytes(std::size_t rows, std::size_t cols) {
     return rows * (kernels::ScreenWords(cols) * sizeof(std::uint16_t) +
@@ -116,9 +122,11 @@ struct TextDigits {
   AlignedBuffer<std::int16_t> first;
   AlignedBuffer<std::int16_t> second;  // if there are two
 };
-// The same for the screen of several tokens at once.
+// The same for 8-bit codes and several tokens at once; `longest` is that of all
+// rows.
 std::optional<kernels::ScreenText> PrepareScreenText(
-    const ScreenRows& screen, const float* x, TextDigits& digits) noexcept;
+    std::size_t cols, float longest, const float* x,
+    TextDigits& digits) noexcept;
 
 }  // namespace tern
 

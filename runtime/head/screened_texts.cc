@@ -29,7 +29,7 @@ using Thread = ScreenTextsScratch::Thread;
 
 // One reading.
 struct Reading {
-  const ScreenedHead& head;
+  const ByteHead& head;
   const float* x;  // [demands.size()][cols]
   std::span<const HeadDemand> demands;
   ScreenTextsScratch& scratch;
@@ -39,7 +39,7 @@ struct Reading {
 
   [[nodiscard]] std::size_t rows() const { return demands.front().rows; }
   [[nodiscard]] const float* Input(std::size_t t) const {
-    return x + t * head.screen.cols;
+    return x + t * head.rows.cols;
   }
   [[nodiscard]] float* Logits(std::size_t t) const {
     return logits + t * stride;
@@ -50,22 +50,23 @@ struct Reading {
   // The i-th digit of all.
   [[nodiscard]] std::uint8_t* Digit(std::size_t i) const {
     return scratch.digits.data() +
-           i * kernels::ScreenDigitBytes(head.screen.cols);
+           i * kernels::ScreenDigitBytes(head.rows.cols);
   }
 };
 
 // A token's digits, at places 2 t and 2 t + 1.
 void Prepare(const Reading& r, std::size_t t, Thread& thread) {
-  const std::size_t cols = r.head.screen.cols;
+  const std::size_t cols = r.head.rows.cols;
   Text& text = r.scratch.texts[t];
   const auto screen =
-      PrepareScreenText(r.head.screen, r.Input(t), thread.digits);
+      PrepareScreenText(cols, r.head.longest, r.Input(t), thread.digits);
   text.has_bound = screen.has_value();
   // A token without a bound is screened for nothing: it hardly ever happens.
   text.screen = screen.value_or(kernels::ScreenText{});
-  kernels::PackScreenDigit(cols, thread.digits.first.data(), r.Digit(2 * t));
+  kernels::PackScreenDigit(r.head.rows, thread.digits.first.data(),
+                           r.Digit(2 * t));
   if (text.screen.digits == 2) {
-    kernels::PackScreenDigit(cols, thread.digits.second.data(),
+    kernels::PackScreenDigit(r.head.rows, thread.digits.second.data(),
                              r.Digit(2 * t + 1));
   }
 }
@@ -76,7 +77,7 @@ void CloseUp(const Reading& r) {
   for (std::size_t t = 0; t < r.demands.size(); ++t) {
     const std::size_t digits = r.scratch.texts[t].screen.digits;
     std::memmove(r.Digit(next), r.Digit(2 * t),
-                 digits * kernels::ScreenDigitBytes(r.head.screen.cols));
+                 digits * kernels::ScreenDigitBytes(r.head.rows.cols));
     next += digits;
   }
 }
@@ -94,7 +95,7 @@ void ScreenAll(const Reading& r) {
                                       .stride = r.stride};
   const auto screen = [&](std::size_t begin, std::size_t end, std::size_t) {
     for (; begin < end; begin += kSearchBlock) {
-      kernels::ScreenTexts(r.head.screen.View(), args, begin,
+      kernels::ScreenTexts(r.head.rows, args, begin,
                            std::min(begin + kSearchBlock, end));
       for (std::size_t t = 0; t < r.demands.size(); ++t) {
         NoteLargest(r.Logits(t), r.rows(), begin / kSearchBlock, r.Largest(t));
@@ -120,8 +121,8 @@ std::size_t FindCut(const Reading& r, std::size_t t, Thread& thread) {
   for (std::size_t i = 0; i < first.size(); ++i) {
     estimates[i] = logits[first[i]];
   }
-  kernels::RefineRows(r.head.stored, r.Input(t), first.data(), first.size(),
-                      logits);
+  kernels::RefineRows(r.head.rows.stored, r.Input(t), first.data(),
+                      first.size(), logits);
   text.cut = Cut(demand, first, logits, search);
   for (std::size_t i = 0; i < first.size(); ++i) {
     logits[first[i]] = estimates[i];
@@ -144,17 +145,17 @@ std::size_t RefineBlock(const Reading& r, std::size_t begin, std::size_t end) {
     const Text& text = r.scratch.texts[t];
     float* logits = r.Logits(t);
     kernels::OpenRows(
-        r.head.screen.View(),
+        r.head.rows,
         {text.screen.input, logits, RoundDown(text.cut), std::uint32_t{1} << t},
         begin, end, masks.data());
     std::fill(logits + begin, logits + end, -kInfinity);
   }
-  kernels::RefineOpenRows(r.head.stored, {.masks = masks.data(),
-                                          .row_begin = begin,
-                                          .row_end = end,
-                                          .x = r.x,
-                                          .y = r.logits,
-                                          .y_stride = r.stride});
+  kernels::RefineOpenRows(r.head.rows.stored, {.masks = masks.data(),
+                                               .row_begin = begin,
+                                               .row_end = end,
+                                               .x = r.x,
+                                               .y = r.logits,
+                                               .y_stride = r.stride});
   std::size_t refined = 0;
   for (const std::uint32_t mask : masks) {
     refined += static_cast<std::size_t>(std::popcount(mask));
@@ -211,15 +212,14 @@ std::uint64_t ScreenTextsScratch::Bytes(std::size_t rows, std::size_t cols,
               rows * (2 * sizeof(float) + sizeof(std::uint32_t)));
 }
 
-std::size_t ScreenedTexts(const ScreenedHead& head,
-                          const ScreenedTextsArgs& args,
+std::size_t ScreenedTexts(const ByteHead& head, const ScreenedTextsArgs& args,
                           ScreenTextsScratch& scratch, Team& team) noexcept {
   std::size_t refined = 0;
   const std::size_t texts = args.demands.size();
   const std::size_t most = scratch.texts.size();
   for (std::size_t t = 0; t < texts; t += most) {
     refined +=
-        Read({head, args.x + t * head.screen.cols,
+        Read({head, args.x + t * head.rows.cols,
               args.demands.subspan(t, std::min(most, texts - t)), scratch,
               args.logits + t * args.stride, args.stride, team});
   }

@@ -1,4 +1,5 @@
-// ScreenedLogits (screened.h) for many tokens in one reading of the screen.
+// ScreenedLogits (screened.h) for many tokens in one reading of the screen, or
+// of the stored head, whose rows are then rounded on the way (rounded_rows.h).
 //
 //   1. All rows meet all tokens (ternary_kernels/screen_texts.h), by first and
 //      fine codes at once; the estimates lie where the logits will be.
@@ -23,9 +24,9 @@
 
 #include "runtime/aligned_buffer.h"
 #include "runtime/head/screen.h"
-#include "runtime/head/screened.h"
 #include "runtime/head/search.h"
 #include "runtime/parallel.h"
+#include "ternary_kernels/screen_texts.h"
 
 namespace tern {
 
@@ -56,6 +57,12 @@ class ScreenTextsScratch {
   std::vector<Thread> threads;
 };
 
+// A head as 8-bit codes, and the length of its longest row.
+struct ByteHead {
+  kernels::ByteRowsView rows;
+  float longest = 0;
+};
+
 struct ScreenedTextsArgs {
   const float* x = nullptr;  // [demands.size()][cols]
   std::span<const HeadDemand> demands;
@@ -65,8 +72,7 @@ struct ScreenedTextsArgs {
 // Sets `rows` logits of each token, all demands being for the same rows: as
 // ScreenedLogits does, but all of them where the screen has no bound.  Returns
 // how many rows of the head were computed, of all tokens together.
-std::size_t ScreenedTexts(const ScreenedHead& head,
-                          const ScreenedTextsArgs& args,
+std::size_t ScreenedTexts(const ByteHead& head, const ScreenedTextsArgs& args,
                           ScreenTextsScratch& scratch, Team& team) noexcept;
 
 }  // namespace tern

@@ -1,35 +1,57 @@
 #include "runtime/head/texts_head.h"
 
+#include <limits>
+
+#include "runtime/head/screened.h"
+#include "ternary_kernels/screen_texts.h"
+
 namespace tern {
 namespace {
 
 // Of fewer texts each has a screen of its own, which reads two thirds of what
 // one for all reads.
-constexpr std::size_t kFewestTogether = 2;
+constexpr std::size_t kFewestScreened = 2;
+// Fewer texts meet floats sooner than the rows are rounded: README.md.
+constexpr std::size_t kFewestRounded = 8;
 
-bool IsScreened(const Weights& weights, std::size_t max_texts) {
-  return weights.screen.rows != 0 && max_texts >= kFewestTogether;
+// From how many texts on they meet 8-bit codes together.
+std::size_t FewestTogether(const Weights& weights) {
+  if (weights.screen.rows != 0) return kFewestScreened;
+  const Linear& head = weights.Head();
+  const bool can_round = !head.is_ternary && weights.int8_head.rows == 0 &&
+                         kernels::IsFloat(head.dense.type);
+  return can_round && kernels::MultipliesBytes()
+             ? kFewestRounded
+             : std::numeric_limits<std::size_t>::max();
 }
 
 }  // namespace
 
-TextsHead::TextsHead(const Weights& weights, std::size_t max_texts,
-                     std::size_t num_threads)
-    : head_(weights, max_texts) {
-  if (IsScreened(weights, max_texts)) {
-    screen_ = ScreenTextsScratch(weights.screen.rows, weights.screen.cols,
-                                 max_texts, num_threads);
+TextsHead::TextsHead(const Weights& weights, std::size_t max_texts, Team& team)
+    : head_(weights, max_texts), fewest_together_(FewestTogether(weights)) {
+  if (max_texts < fewest_together_) return;
+  const Linear& head = weights.Head();
+  if (weights.screen.rows == 0) {
+    rounded_ = MakeRoundedRows(head.dense.View(), team);
   }
+  screen_ = ScreenTextsScratch(head.rows, head.cols, max_texts, team.size());
 }
 
 std::uint64_t TextsHead::Bytes(const Weights& weights, std::size_t max_texts,
                                std::size_t num_threads) {
-  return Head::Bytes(weights, max_texts) +
-         (IsScreened(weights, max_texts)
-              ? ScreenTextsScratch::Bytes(weights.screen.rows,
-                                          weights.screen.cols, max_texts,
-                                          num_threads)
-              : 0);
+  std::uint64_t bytes = Head::Bytes(weights, max_texts);
+  if (max_texts < FewestTogether(weights)) return bytes;
+  const Linear& head = weights.Head();
+  if (weights.screen.rows == 0) bytes += RoundedRows::Bytes(head.rows);
+  return bytes + ScreenTextsScratch::Bytes(head.rows, head.cols, max_texts,
+                                           num_threads);
+}
+
+ByteHead TextsHead::Codes(const Weights& weights) const {
+  const kernels::DenseView stored = weights.Head().dense.View();
+  return weights.screen.rows != 0
+             ? ByteHead{weights.screen.ByteView(stored), weights.screen.longest}
+             : ByteHead{rounded_.ByteView(stored), rounded_.longest};
 }
 
 void TextsHead::Logits(const ForwardPass& pass, const float* x,
@@ -37,11 +59,14 @@ void TextsHead::Logits(const ForwardPass& pass, const float* x,
                        float* logits) noexcept {
   const std::size_t hidden = pass.config.hidden_size;
   const std::size_t vocab = pass.config.vocab_size;
-  const bool together = demands.size() >= kFewestTogether;
-  if (pass.weights.screen.rows == 0 || (together && pause_ > 0)) {
-    if (pause_ > 0) --pause_;
+  const bool is_screened = pass.weights.screen.rows != 0;
+  bool together = demands.size() >= fewest_together_;
+  if (together && pause_ > 0) {
+    --pause_;
+    together = false;
     demands = {};
   }
+  if (!together && !is_screened) demands = {};
   const std::size_t all = texts - demands.size();
   if (all != 0) head_.All(pass, x, all, logits);
   if (demands.empty()) return;
@@ -51,9 +76,8 @@ void TextsHead::Logits(const ForwardPass& pass, const float* x,
     head_.Demanded(pass, x, demands.front(), logits);
     return;
   }
-  const std::size_t refined =
-      ScreenedTexts({pass.weights.screen, pass.weights.Head().dense.View()},
-                    {x, demands, logits, vocab}, screen_, pass.team);
+  const std::size_t refined = ScreenedTexts(
+      Codes(pass.weights), {x, demands, logits, vocab}, screen_, pass.team);
   const std::size_t rows = demands.front().rows * demands.size();
   if (refined > rows / kWorthwhileShare) pause_ = kPause;
 }

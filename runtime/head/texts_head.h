@@ -8,7 +8,9 @@
 
 #include "runtime/forward/transformer.h"
 #include "runtime/head/head.h"
+#include "runtime/head/rounded_rows.h"
 #include "runtime/head/screened_texts.h"
+#include "runtime/parallel.h"
 #include "runtime/weights.h"
 
 namespace tern {
@@ -16,9 +18,9 @@ namespace tern {
 // One thread at a time.
 class TextsHead {
  public:
-  // For at most so many texts.
-  TextsHead(const Weights& weights, std::size_t max_texts,
-            std::size_t num_threads);
+  // For at most so many texts.  Reads a stored head of floats once, if it may
+  // come to be rounded.
+  TextsHead(const Weights& weights, std::size_t max_texts, Team& team);
   static std::uint64_t Bytes(const Weights& weights, std::size_t max_texts,
                              std::size_t num_threads);
 
@@ -29,7 +31,12 @@ class TextsHead {
               std::span<const HeadDemand> demands, float* logits) noexcept;
 
  private:
+  [[nodiscard]] ByteHead Codes(const Weights& weights) const;
+
   Head head_;
+  // Fewer texts do not meet 8-bit codes together.
+  std::size_t fewest_together_;
+  RoundedRows rounded_;  // if there is no screen
   ScreenTextsScratch screen_;
   // Calls that will not use the screen for several texts, because it lately let
   // too much through.

@@ -14,7 +14,7 @@ Batch::Batch(std::shared_ptr<const Model> model, std::size_t slots,
       model_(std::move(model)),
       rows_(TokenRows(*model_)),
       work_(model_->config(), max_tokens, num_threads),
-      head_(model_->weights(), slots, static_cast<std::size_t>(num_threads)),
+      head_(model_->weights(), slots, team_),
       last_(slots * model_->config().hidden_size),
       logits_(slots * model_->config().vocab_size),
       allowed_(static_cast<std::size_t>(num_threads)) {

@@ -345,14 +345,15 @@ void CheckScreenTexts(const Screened& s) {
     texts[0].input.sum += 128 * first[c] + second[c];
     texts[1].input.sum += second[c];
   }
-  PackScreenDigit(v.cols, first.data(), packed.data());
+  const ByteRowsView bytes = HeldBytes(v, {});
+  PackScreenDigit(bytes, first.data(), packed.data());
   for (const std::size_t place : {1, 2}) {
-    PackScreenDigit(v.cols, second.data(),
+    PackScreenDigit(bytes, second.data(),
                     packed.data() + place * ScreenDigitBytes(v.cols));
   }
   std::vector<float> estimates(2 * v.rows);
-  ScreenTexts(v, {packed.data(), texts.data(), 2, estimates.data(), v.rows}, 0,
-              v.rows);
+  ScreenTexts(bytes, {packed.data(), texts.data(), 2, estimates.data(), v.rows},
+              0, v.rows);
   for (std::size_t r = 0; r < v.rows; ++r) {
     std::array<std::int64_t, 2> sums{};
     for (std::size_t c = 0; c < v.cols; ++c) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
@@ -51,8 +52,9 @@ class ScreenTextsTest : public EveryTarget {
     std::vector<ScreenText> texts;
     std::vector<std::vector<int>> x;
   };
-  Texts MakeTexts(const std::vector<std::size_t>& digits, std::size_t cols,
+  Texts MakeTexts(const ByteRowsView& w, const std::vector<std::size_t>& digits,
                   bool extreme) {
+    const std::size_t cols = w.cols;
     const std::size_t bytes = ScreenDigitBytes(cols);
     Texts t{Aligned<std::uint8_t>(kMostScreenDigits * bytes), {}, {}};
     // 255 * |x[c]| summed must stay below 2^31.
@@ -70,7 +72,7 @@ class ScreenTextsTest : public EveryTarget {
           digit[c] = static_cast<std::int16_t>(v);
           x[c] += first ? 128 * v : v;
         }
-        PackScreenDigit(cols, digit.data(), t.packed.data() + at++ * bytes);
+        PackScreenDigit(w, digit.data(), t.packed.data() + at++ * bytes);
       }
       ScreenText text;
       text.digits = count;
@@ -110,11 +112,12 @@ TEST_P(ScreenTextsTest, EqualsPlainLoops) {
       for (const auto& digits : some_digits) {
         // All widths with few texts, few widths with many.
         if (digits.size() > 8 && cols > 200) continue;
-        const Texts t = MakeTexts(digits, cols, extreme);
+        const ByteRowsView rows = HeldBytes(s.View(), {});
+        const Texts t = MakeTexts(rows, digits, extreme);
         const std::size_t stride = kRows + 3;
         std::vector<float> estimates(digits.size() * stride, 5.0F);
         Texts copy = t;
-        ScreenTexts(s.View(),
+        ScreenTexts(rows,
                     {copy.packed.data(), t.texts.data(), t.texts.size(),
                      estimates.data(), stride},
                     1, kRows);
@@ -139,6 +142,90 @@ TEST_P(ScreenTextsTest, EqualsPlainLoops) {
   }
 }
 
+// Floats in a stored type, and the steps of their rows.
+struct Stored {
+  Stored(DenseType t, std::size_t columns)
+      : type(t), cols(columns), bytes(kRows * DenseRowBytes(t, cols)) {}
+  void Set(std::size_t r, std::size_t c, float value) {
+    if (type == DenseType::kF32) {
+      std::memcpy(bytes.data() + (r * cols + c) * 4, &value, 4);
+      return;
+    }
+    const std::uint16_t half = type == DenseType::kF16
+                                   ? packing::F32ToF16(value)
+                                   : packing::F32ToBf16(value);
+    std::memcpy(bytes.data() + (r * cols + c) * 2, &half, 2);
+  }
+  [[nodiscard]] std::vector<float> Row(std::size_t r) const {
+    std::vector<float> row(cols);
+    DenseRow(View().stored, r, row.data());
+    return row;
+  }
+  [[nodiscard]] ByteRowsView View() const {
+    return {.stored = {type, bytes.data(), kRows, cols},
+            .steps = steps.data(),
+            .rows = kRows,
+            .cols = cols};
+  }
+  DenseType type;
+  std::size_t cols;
+  std::vector<std::uint8_t> bytes;
+  std::vector<float> steps;
+};
+
+TEST_P(ScreenTextsTest, RoundedRowsEqualPlainLoops) {
+  for (const DenseType type :
+       {DenseType::kF16, DenseType::kBf16, DenseType::kF32}) {
+    for (const std::size_t cols : {1U, 63U, 64U, 95U, 130U, 768U, 2690U}) {
+      Stored s(type, cols);
+      for (std::size_t r = 0; r < kRows; ++r) {
+        const float size = r % 7 == 0 ? 1e-30F : (r % 5 == 0 ? 0 : 1);
+        for (std::size_t c = 0; c < cols; ++c) {
+          // Among others the largest, of either sign, and whole codes.
+          const int kind = Below(4);
+          const float value = kind == 0   ? 3.0F
+                              : kind == 1 ? -3.0F
+                              : kind == 2 ? 0.75F * float(Below(4))
+                                          : std::clamp(Normal(), -3.0F, 3.0F);
+          s.Set(r, c, size * value);
+        }
+        const std::vector<float> row = s.Row(r);
+        float largest = 0;
+        for (const float v : row) largest = std::max(largest, std::fabs(v));
+        s.steps.push_back(largest / 127 * 2);
+      }
+      const std::vector<std::size_t> digits = {1, 2, 1, 1, 1};
+      const Texts t = MakeTexts(s.View(), digits, false);
+      std::vector<float> estimates(digits.size() * kRows, 5.0F);
+      Texts copy = t;
+      ScreenTexts(s.View(),
+                  {copy.packed.data(), t.texts.data(), t.texts.size(),
+                   estimates.data(), kRows},
+                  1, kRows);
+      for (std::size_t r = 1; r < kRows; ++r) {
+        const std::vector<float> row = s.Row(r);
+        const float levels = s.steps[r] > 0 ? 2 / s.steps[r] : 0;
+        std::vector<std::int64_t> codes;
+        for (const float w : row) {
+          const float position = w * levels;
+          codes.push_back(static_cast<int>(std::nearbyint(position)));
+          ASSERT_LE(std::abs(codes.back()), 127);
+        }
+        for (std::size_t i = 0; i < digits.size(); ++i) {
+          std::int64_t sum = 0;
+          for (std::size_t c = 0; c < cols; ++c) {
+            sum += 2 * codes[c] * t.x[i][c];
+          }
+          const float step = s.steps[r] * t.texts[i].input.scale;
+          ASSERT_EQ(estimates[i * kRows + r],
+                    static_cast<float>(sum) * (step * 0.25F))
+              << cols << " columns, text " << i << ", row " << r;
+        }
+      }
+    }
+  }
+}
+
 TEST_P(ScreenTextsTest, OpenRowsAreThoseWhoseBoundsReachTheCut) {
   Screened s = MakeRows(40, false);
   ScreenInput in;
@@ -156,7 +243,8 @@ TEST_P(ScreenTextsTest, OpenRowsAreThoseWhoseBoundsReachTheCut) {
   };
   for (const float cut : {-kInfinity, -1.0F, bound(9), 0.3F, kInfinity}) {
     std::vector<std::uint32_t> masks(kRows, 1);
-    OpenRows(s.View(), {in, estimates.data(), cut, 4}, 2, kRows, masks.data());
+    OpenRows(HeldBytes(s.View(), {}), {in, estimates.data(), cut, 4}, 2, kRows,
+             masks.data());
     for (std::size_t r = 2; r < kRows; ++r) {
       ASSERT_EQ(masks[r - 2], bound(r) < cut ? 1U : 5U) << r << " " << cut;
     }

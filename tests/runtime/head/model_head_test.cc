@@ -107,48 +107,57 @@ TEST(ModelHead, AScreenedHeadWritesTheSameText) {
   }
 }
 
-// Many texts at once, some of which need all logits: each as alone with the
-// stored head.
-TEST(ModelHead, AScreenedHeadWritesTheSameTextsTogether) {
+// Many texts at once from a model, some of which need all logits: each as alone
+// from another.
+void ExpectTogetherAsAlone(const std::shared_ptr<const Model>& model,
+                           std::size_t slots,
+                           const std::shared_ptr<const Model>& other,
+                           std::mt19937& random) {
+  struct Text {
+    SamplerOptions options;
+    std::vector<Token> prompt;
+    std::vector<Token> ids;
+  };
+  std::vector<Text> texts(slots + slots / 2);
+  Scheduler scheduler(model,
+                      {.slots = slots, .context_length = 64, .num_threads = 2});
+  for (Text& text : texts) {
+    text.options = RandomOptions(random);
+    text.prompt = {static_cast<Token>(random() % kVocab), 2, 3};
+    GenerateRequest request;
+    request.prompt = text.prompt;
+    request.sampler = text.options;
+    request.max_tokens = 5 + random() % 20;
+    request.ignore_end_of_text = true;
+    request.top_logprobs = random() % 5 == 0 ? 1 : -1;
+    request.on_token = [&text](const GeneratedToken& token) {
+      text.ids.push_back(token.token);
+      return true;
+    };
+    scheduler.Submit(std::move(request));
+  }
+  ASSERT_TRUE(scheduler.Drain(std::chrono::minutes(5)));
+  for (const Text& text : texts) {
+    Session session(other, {.context_length = 64, .num_threads = 1});
+    Sampler sampler(text.options);
+    session.Append(text.prompt);
+    ASSERT_GE(text.ids.size(), 5U);
+    for (const Token token : text.ids) {
+      ASSERT_EQ(session.Next(sampler), token);
+    }
+  }
+}
+
+// With a screen, and without: then rows are rounded for 8 texts and more.
+TEST(ModelHead, TextsTogetherAreThoseOfTheStoredHead) {
   ModelFiles files;
   std::mt19937 random(6);
   for (const std::uint32_t type : {gguf::kF16, gguf::kBf16}) {
     const auto path = WriteModel(files, false, type);
     const auto stored = Load(path, HeadForm::kAsStored);
-    const auto screened = Load(path, HeadForm::kScreened);
-    for (const std::size_t slots : {2U, 9U, 40U}) {
-      struct Text {
-        SamplerOptions options;
-        std::vector<Token> prompt;
-        std::vector<Token> ids;
-      };
-      std::vector<Text> texts(slots + slots / 2);
-      Scheduler scheduler(
-          screened, {.slots = slots, .context_length = 64, .num_threads = 2});
-      for (Text& text : texts) {
-        text.options = RandomOptions(random);
-        text.prompt = {static_cast<Token>(random() % kVocab), 2, 3};
-        GenerateRequest request;
-        request.prompt = text.prompt;
-        request.sampler = text.options;
-        request.max_tokens = 5 + random() % 20;
-        request.ignore_end_of_text = true;
-        request.top_logprobs = random() % 5 == 0 ? 1 : -1;
-        request.on_token = [&text](const GeneratedToken& token) {
-          text.ids.push_back(token.token);
-          return true;
-        };
-        scheduler.Submit(std::move(request));
-      }
-      ASSERT_TRUE(scheduler.Drain(std::chrono::minutes(5)));
-      for (const Text& text : texts) {
-        Session session(stored, {.context_length = 64, .num_threads = 1});
-        Sampler sampler(text.options);
-        session.Append(text.prompt);
-        ASSERT_GE(text.ids.size(), 5U);
-        for (const Token token : text.ids) {
-          ASSERT_EQ(session.Next(sampler), token);
-        }
+    for (const auto& model : {Load(path, HeadForm::kScreened), stored}) {
+      for (const std::size_t slots : {2U, 9U, 40U}) {
+        ExpectTogetherAsAlone(model, slots, stored, random);
       }
     }
   }

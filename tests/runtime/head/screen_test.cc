@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/head/rounded_rows.h"
+#include "runtime/head/screened_texts.h"
 #include "runtime/head/wide_input.h"
 #include "ternary_kernels/targets.h"
 #include "tests/runtime/head/heads.h"
@@ -25,6 +27,12 @@ using test::Inputs;
 using test::MakeHeadCase;
 using test::Normals;
 using test::StoredHead;
+
+// A screen or rounded rows as 8-bit codes.
+template <class Screen>
+ByteHead Bytes(const Screen& screen, const StoredHead& head) {
+  return {screen.ByteView(head.View()), screen.longest};
+}
 
 struct Bounds {
   std::vector<float> estimates;
@@ -59,32 +67,32 @@ struct TextBounds {
   std::vector<float> estimates;
   std::vector<float> bounds;
 };
-TextBounds TextBoundsOf(const ScreenRows& screen, const std::vector<float>& x) {
-  const std::size_t bytes = kernels::ScreenDigitBytes(screen.cols);
+TextBounds TextBoundsOf(const ByteHead& head, const std::vector<float>& x) {
+  const kernels::ByteRowsView& w = head.rows;
+  const std::size_t bytes = kernels::ScreenDigitBytes(w.cols);
   AlignedBuffer<std::uint8_t> packed(2 * bytes);
-  TextDigits room(screen.cols);
-  const auto text = PrepareScreenText(screen, x.data(), room);
+  TextDigits room(w.cols);
+  const auto text = PrepareScreenText(w.cols, head.longest, x.data(), room);
   if (!text) return {};
   TextBounds b;
   b.digits = text->digits;
-  kernels::PackScreenDigit(screen.cols, room.first.data(), packed.data());
+  kernels::PackScreenDigit(w, room.first.data(), packed.data());
   if (b.digits == 2) {
-    kernels::PackScreenDigit(screen.cols, room.second.data(),
-                             packed.data() + bytes);
+    kernels::PackScreenDigit(w, room.second.data(), packed.data() + bytes);
   }
-  b.estimates.resize(screen.rows);
-  kernels::ScreenTexts(screen.View(),
+  b.estimates.resize(w.rows);
+  kernels::ScreenTexts(w,
                        {.digits = packed.data(),
                         .texts = &*text,
                         .count = 1,
                         .estimates = b.estimates.data(),
-                        .stride = screen.rows},
-                       0, screen.rows);
+                        .stride = w.rows},
+                       0, w.rows);
   const kernels::ScreenInput& in = text->input;
-  for (std::size_t r = 0; r < screen.rows; ++r) {
+  for (std::size_t r = 0; r < w.rows; ++r) {
     b.bounds.push_back(b.estimates[r] +
-                       (screen.fine_residuals.data()[r] * in.residual_factor +
-                        (screen.norms.data()[r] * in.norm_factor + in.slack)));
+                       (w.residuals[r] * in.residual_factor +
+                        (w.norms[r] * in.norm_factor + in.slack)));
   }
   return b;
 }
@@ -98,12 +106,15 @@ TEST_F(ScreenTest, NoLogitLiesAboveItsBound) {
         for (const HeadCase& head_case : HeadCases()) {
           const StoredHead head = MakeHeadCase(head_case, type, 90, cols, 1);
           const ScreenRows screen = MakeScreen(head.View(), team_);
+          const RoundedRows rounded = MakeRoundedRows(head.View(), team_);
           for (const auto& [name, x] : Inputs(cols, 2)) {
             const Bounds b = BoundsOf(screen, x);
             ASSERT_EQ(b.bounds.size(), head.rows()) << name;
             const std::vector<float> logits = head.Logits(x);
-            const TextBounds texts = TextBoundsOf(screen, x);
+            const TextBounds texts = TextBoundsOf(Bytes(screen, head), x);
             ASSERT_EQ(texts.bounds.size(), head.rows()) << name;
+            const TextBounds on_the_way = TextBoundsOf(Bytes(rounded, head), x);
+            ASSERT_EQ(on_the_way.bounds.size(), head.rows()) << name;
             // A far larger one leaves the others too small to matter.
             if (cols > 100) {
               EXPECT_EQ(texts.digits, name == "a small outlier" ? 2U : 1U)
@@ -111,6 +122,9 @@ TEST_F(ScreenTest, NoLogitLiesAboveItsBound) {
             }
             for (std::size_t r = 0; r < head.rows(); ++r) {
               ASSERT_LE(logits[r], texts.bounds[r])
+                  << target << ", " << head_case.name << ", " << name << ", "
+                  << cols << " columns, row " << r;
+              ASSERT_LE(logits[r], on_the_way.bounds[r])
                   << target << ", " << head_case.name << ", " << name << ", "
                   << cols << " columns, row " << r;
               ASSERT_LE(logits[r], b.bounds[r])
@@ -194,7 +208,7 @@ TEST_F(ScreenTest, TheBoundForTextsIsNeededAndHolds) {
       size += double{x[c]} * x[c];
     }
     size = std::sqrt(size);
-    const TextBounds b = TextBoundsOf(screen, x);
+    const TextBounds b = TextBoundsOf(Bytes(screen, head), x);
     const float logit = head.Logits(x)[r];
     const double residual = size * screen.fine_residuals.data()[r];
     EXPECT_LE(logit, b.bounds[r]);

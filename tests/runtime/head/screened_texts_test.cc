@@ -15,6 +15,7 @@
 #include <tern/sampler.h>
 
 #include "runtime/head/demand.h"
+#include "runtime/head/rounded_rows.h"
 #include "ternary_kernels/targets.h"
 #include "tests/runtime/head/demands.h"
 #include "tests/runtime/head/heads.h"
@@ -45,7 +46,8 @@ struct Text {
 class ScreenedTextsTest : public test::EachTargetTest {
  protected:
   // Logits [texts][used], and beyond them what was there.
-  std::vector<float> Screen(const ScreenRows& screen, const StoredHead& head,
+  template <class Codes>
+  std::vector<float> Screen(const Codes& codes, const StoredHead& head,
                             const std::vector<Text>& texts,
                             const std::vector<HeadDemand>& demands,
                             ScreenTextsScratch& scratch, Team& team) {
@@ -54,7 +56,7 @@ class ScreenedTextsTest : public test::EachTargetTest {
       x.insert(x.end(), text.x.begin(), text.x.end());
     }
     std::vector<float> logits(texts.size() * head.rows(), 12345.0F);
-    refined_ = ScreenedTexts({screen, head.View()},
+    refined_ = ScreenedTexts({codes.ByteView(head.View()), codes.longest},
                              {x.data(), demands, logits.data(), head.rows()},
                              scratch, team);
     return logits;
@@ -83,9 +85,10 @@ TEST_F(ScreenedTextsTest, TheSamplerChoosesAlike) {
       const StoredHead head =
           MakeHeadCase(head_case, type, rows, cols, unsigned(random_()));
       const ScreenRows screen = MakeScreen(head.View(), team_);
+      const RoundedRows rounded = MakeRoundedRows(head.View(), team_);
       // One scratch for all: what others left must not matter.
       ScreenTextsScratch scratch(rows, cols, 20, team_.size());
-      for (int i = 0; i < 3; ++i) {
+      for (int i = 0; i < 3; ++i) {  // the second time with rounded rows
         const std::size_t used = rows - random_() % 3;
         // Up to two readings.
         const std::size_t wanted = i == 0 ? 33 : 1 + random_() % 20;
@@ -108,7 +111,8 @@ TEST_F(ScreenedTextsTest, TheSamplerChoosesAlike) {
           }
         }
         const std::vector<float> logits =
-            Screen(screen, head, texts, demands, scratch, team_);
+            i == 1 ? Screen(rounded, head, texts, demands, scratch, team_)
+                   : Screen(screen, head, texts, demands, scratch, team_);
         screened += texts.size();
         for (std::size_t t = 0; t < texts.size(); ++t) {
           const Text& text = texts[t];
@@ -159,6 +163,13 @@ TEST_F(ScreenedTextsTest, TheSameForAnyNumberOfThreadsAndTexts) {
     ScreenTextsScratch other(rows, cols, 7, team.size());
     EXPECT_EQ(Screen(screen, head, texts, demands, other, team), all);
     EXPECT_EQ(refined_, refined);
+    const RoundedRows rounded = MakeRoundedRows(head.View(), team);
+    const std::vector<float> some =
+        Screen(rounded, head, texts, demands, other, team);
+    for (std::size_t t = 0; t < texts.size(); ++t) {
+      ExpectNeeded(Row(some, t, rows, rows), head.Logits(texts[t].x),
+                   demands[t]);
+    }
   }
   for (std::size_t t = 0; t < texts.size(); ++t) {
     ASSERT_EQ(Screen(screen, head, {texts[t]}, {demands[t]}, scratch, team_),
@@ -172,6 +183,7 @@ TEST_F(ScreenedTextsTest, FewRowsOfARandomHeadAreRead) {
   const StoredHead head =
       MakeHeadCase(HeadCases().front(), DenseType::kF16, rows, cols, 12);
   const ScreenRows screen = MakeScreen(head.View(), team_);
+  const RoundedRows rounded = MakeRoundedRows(head.View(), team_);
   std::vector<Text> texts(3);
   for (std::size_t t = 0; t < texts.size(); ++t) {
     texts[t].x = Normals(cols, 1, 13 + unsigned(t));
@@ -182,6 +194,9 @@ TEST_F(ScreenedTextsTest, FewRowsOfARandomHeadAreRead) {
         texts.size(), {.rows = rows, .best = best, .always = {}});
     const std::vector<float> logits =
         Screen(screen, head, texts, demands, scratch, team_);
+    EXPECT_LT(refined_, texts.size() * (3 * best + rows / 50));
+    EXPECT_EQ(Screen(rounded, head, texts, demands, scratch, team_).size(),
+              logits.size());
     EXPECT_LT(refined_, texts.size() * (3 * best + rows / 50));
     for (std::size_t t = 0; t < texts.size(); ++t) {
       ExpectNeeded(Row(logits, t, rows, rows), head.Logits(texts[t].x),
