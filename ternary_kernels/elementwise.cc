@@ -115,9 +115,11 @@ HWY_INLINE VF Silu(VF x) {
   const Exponential e = ExpOf(hn::IfThenElse(hn::Lt(a, least), least, a));
   const VF sum =
       hn::Add(hn::Set(d, 1.0F), ScaleByPower(e.mantissa, e.exponent));
-  const VF below =
-      ScaleByPower(hn::Div(hn::Mul(bounded, e.mantissa), sum), e.exponent);
-  return hn::IfThenElse(negative, below, hn::Div(bounded, sum));
+  const VF above =
+      hn::IfThenElse(negative, hn::Mul(bounded, e.mantissa), bounded);
+  const VI exponent =
+      hn::IfThenElseZero(hn::RebindMask(DI(), negative), e.exponent);
+  return ScaleByPower(hn::Div(above, sum), exponent);
 }
 
 void SiluGate(const float* gate, const float* up, std::size_t size,
