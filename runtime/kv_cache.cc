@@ -41,13 +41,19 @@ std::uint64_t KvCache::Bytes(const ModelConfig& config, std::size_t capacity,
 void KvCache::Store(std::size_t layer, std::size_t kv_head,
                     std::size_t position, const float* key,
                     const float* value) {
-  std::uint8_t* block = blocks_.data() + First(layer, kv_head) +
-                        position / kernels::kBlockPositions * block_stride_;
+  std::uint8_t* block = blocks_.data() + BlockAt(layer, kv_head, position);
   if (!kernels::StorePosition(type_, head_dim_,
                               position % kernels::kBlockPositions, key, value,
                               block)) {
     unfit_.store(true, std::memory_order_relaxed);
   }
+}
+
+void KvCache::Prefetch(std::size_t layer, std::size_t kv_head,
+                       std::size_t position) const {
+  kernels::PrefetchPosition(type_, head_dim_,
+                            position % kernels::kBlockPositions,
+                            blocks_.data() + BlockAt(layer, kv_head, position));
 }
 
 kernels::HeadCache KvCache::Head(std::size_t layer, std::size_t kv_head) const {

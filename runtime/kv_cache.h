@@ -33,6 +33,9 @@ class KvCache {
   // cannot hold (not finite, or beyond f16) is remembered: see TakeUnfit.
   void Store(std::size_t layer, std::size_t kv_head, std::size_t position,
              const float* key, const float* value);
+  // Asks for the memory that Store will write.
+  void Prefetch(std::size_t layer, std::size_t kv_head,
+                std::size_t position) const;
   [[nodiscard]] kernels::HeadCache Head(std::size_t layer,
                                         std::size_t kv_head) const;
   // True if something that could not be held was stored since the last call.
@@ -54,9 +57,14 @@ class KvCache {
   void CopyFrom(const KvCache& other, std::size_t positions);
 
  private:
-  // Byte of the first block of a layer's head.
+  // Bytes to the first block of a layer's head, and to that of a position.
   [[nodiscard]] std::size_t First(std::size_t layer, std::size_t head) const {
     return (layer * kv_heads_ + head) * block_bytes_;
+  }
+  [[nodiscard]] std::size_t BlockAt(std::size_t layer, std::size_t head,
+                                    std::size_t position) const {
+    return First(layer, head) +
+           position / kernels::kBlockPositions * block_stride_;
   }
 
   kernels::CacheType type_;

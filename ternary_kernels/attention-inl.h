@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
@@ -115,11 +116,18 @@ HWY_INLINE void ScoreRows(const float* HWY_RESTRICT query, std::size_t head_dim,
                           float* HWY_RESTRICT scores) {
   constexpr std::size_t kVectors = std::min(TileVectors(kRows), kBlockVectors);
   const std::size_t step = kVectors * hn::Lanes(DF());
-  for (std::size_t p = 0; p < count; p += step) {
-    ScoreTile<kStream, kRows, kVectors>(query, head_dim, keys + p,
-                                        ahead + p * head_dim * sizeof(T),
-                                        scores + p);
+  const auto tile = [&](std::size_t p, auto vectors) HWY_ATTR {
+    ScoreTile<kStream, kRows, vectors>(query, head_dim, keys + p,
+                                       ahead + p * head_dim * sizeof(T),
+                                       scores + p);
+  };
+  std::size_t p = 0;
+  for (; p + step / 2 < count; p += step) {
+    tile(p, std::integral_constant<std::size_t, kVectors>());
   }
+  // No memory for positions that are not there yet: a short context is read in
+  // half the time.
+  if (p < count) tile(p, std::integral_constant<std::size_t, kVectors / 2>());
 }
 
 // Values of a block and their weights.

@@ -75,6 +75,23 @@ bool StorePosition(CacheType type, std::size_t head_dim, std::size_t position,
   return key_fits && value_fits;
 }
 
+void PrefetchPosition(CacheType type, std::size_t head_dim,
+                      std::size_t position, const std::uint8_t* block) {
+  constexpr std::size_t kLine = 64;
+  const std::size_t element = ElementBytes(type);
+  for (std::size_t i = 0; i < head_dim; ++i) {
+    const std::uint8_t* row = block + i * kBlockPositions * element;
+    for (std::size_t at = 0; at <= position * element; at += kLine) {
+      __builtin_prefetch(row + at, /*for writing*/ 1);
+    }
+  }
+  const std::size_t row_bytes = head_dim * element;
+  const std::uint8_t* value = block + (kBlockPositions + position) * row_bytes;
+  for (std::size_t at = 0; at < row_bytes; at += kLine) {
+    __builtin_prefetch(value + at, /*for writing*/ 1);
+  }
+}
+
 void ClearFrom(CacheType type, std::size_t head_dim, std::size_t positions,
                std::uint8_t* block) {
   // From position `positions` to the end of an array of positions.

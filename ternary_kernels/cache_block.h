@@ -40,6 +40,12 @@ struct HeadCache {
 bool StorePosition(CacheType type, std::size_t head_dim, std::size_t position,
                    const float* key, const float* value, std::uint8_t* block);
 
+// Asks for the memory that StorePosition will write: a key is spread over a
+// line for each of its numbers, which other layers have driven out of the
+// caches.
+void PrefetchPosition(CacheType type, std::size_t head_dim,
+                      std::size_t position, const std::uint8_t* block);
+
 // Makes all positions of the block from `positions` on zeros.
 void ClearFrom(CacheType type, std::size_t head_dim, std::size_t positions,
                std::uint8_t* block);

@@ -142,6 +142,47 @@ void AttendInParts(const AttentionChunk& chunk, AttentionScratch& scratch,
   }
 }
 
+bool CutsContext(const TokenRun& run, const AttentionShape& shape) {
+  return run.tokens <= shape.TileTokens() &&
+         run.position + run.tokens > kernels::kPartPositions;
+}
+
+// Whether some run's context must be cut, to give all threads work.
+bool CutsContexts(const AttentionBatch& batch, const AttentionShape& shape,
+                  const Team& team) {
+  // With several runs there are mostly heads enough for all threads.
+  const bool enough = batch.runs.size() > 1 &&
+                      TokensOf(batch.runs) * shape.kv_heads >= 4 * team.size();
+  return !enough && shape.CutsContexts() &&
+         std::any_of(
+             batch.runs.begin(), batch.runs.end(),
+             [&](const TokenRun& run) { return CutsContext(run, shape); });
+}
+
+// Runs of one token: whoever stores a head's key attends to it, with its
+// memory, and that of the query, in the caches.  The next head's is asked for
+// meanwhile.
+void StoreAndAttendHeads(const AttentionBatch& batch, const StoreKey& store,
+                         AttentionScratch& scratch, Team& team) {
+  const std::size_t heads = scratch.shape.kv_heads;
+  const auto prefetch = [&](std::size_t item) {
+    const TokenRun& run = batch.runs[item / heads];
+    run.cache->Prefetch(batch.layer, item % heads, run.position);
+  };
+  ParallelFor(team, batch.runs.size() * heads, 1,
+              [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                prefetch(begin);
+                for (std::size_t i = begin; i < end; ++i) {
+                  if (i + 1 < end) prefetch(i + 1);
+                  const std::size_t token = i / heads;
+                  store(token, i % heads);
+                  AttendTile(
+                      Chunk(batch, batch.runs[token], token, scratch.shape), 1,
+                      i % heads, scratch, thread);
+                }
+              });
+}
+
 }  // namespace
 
 std::size_t AttentionShape::TileTokens() const {
@@ -161,13 +202,28 @@ std::uint64_t AttentionScratch::Bytes(const AttentionShape& shape) {
   return floats * sizeof(float);
 }
 
+void StoreAndAttend(const AttentionBatch& batch, const StoreKey& store,
+                    AttentionScratch& scratch, Team& team) {
+  const std::size_t kv_heads = scratch.shape.kv_heads;
+  const std::size_t tokens = TokensOf(batch.runs);
+  if (tokens == batch.runs.size() &&
+      !CutsContexts(batch, scratch.shape, team)) {
+    StoreAndAttendHeads(batch, store, scratch, team);
+    return;
+  }
+  ParallelFor(team, tokens * kv_heads, 1,
+              [&](std::size_t begin, std::size_t end, std::size_t) {
+                for (std::size_t i = begin; i < end; ++i) {
+                  store(i / kv_heads, i % kv_heads);
+                }
+              });
+  AttendTokens(batch, scratch, team);
+}
+
 void AttendTokens(const AttentionBatch& batch, AttentionScratch& scratch,
                   Team& team) {
   const AttentionShape& shape = scratch.shape;
-  // With several runs there are mostly heads enough for all threads.
-  const bool enough = batch.runs.size() > 1 &&
-                      TokensOf(batch.runs) * shape.kv_heads >= 4 * team.size();
-  if (enough || !shape.CutsContexts()) {
+  if (!CutsContexts(batch, shape, team)) {
     AttendInTiles(batch, scratch, team);
     return;
   }
@@ -175,10 +231,7 @@ void AttendTokens(const AttentionBatch& batch, AttentionScratch& scratch,
   for (const TokenRun& run : batch.runs) {
     const AttentionChunk chunk = Chunk(batch, run, first, shape);
     first += run.tokens;
-    const bool few = run.tokens <= shape.TileTokens();
-    const bool long_context =
-        run.position + run.tokens > kernels::kPartPositions;
-    if (few && long_context) {
+    if (CutsContext(run, shape)) {
       AttendInParts(chunk, scratch, team);
     } else {
       AttendInTiles({.layer = batch.layer,

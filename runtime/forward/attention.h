@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "runtime/aligned_buffer.h"
@@ -57,8 +58,17 @@ struct AttentionBatch {
   float* out = nullptr;          // likewise
 };
 
-// out = softmax(query . keys / sqrt(head_dim)) . values; each token sees all
-// positions of its sequence up to its own, which must be stored.
+// Puts the key and value of one of the batch's tokens and of one head into the
+// cache; called by all threads.
+using StoreKey = std::function<void(std::size_t token, std::size_t kv_head)>;
+
+// Stores all keys and values; then out = softmax(query . keys / sqrt(head_dim))
+// . values; each token sees all positions of its sequence up to its own.
+// `store` may change the queries of the heads that meet the key.
+void StoreAndAttend(const AttentionBatch& batch, const StoreKey& store,
+                    AttentionScratch& scratch, Team& team);
+
+// The same where all is stored.
 void AttendTokens(const AttentionBatch& batch, AttentionScratch& scratch,
                   Team& team);
 

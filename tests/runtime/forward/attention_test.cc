@@ -165,6 +165,57 @@ TEST_P(AttentionCuts, SequencesSideBySideChangeNoBit) {
   }
 }
 
+// Whoever stores a key attends to it, or all are stored first.
+TEST_P(AttentionCuts, StoringOnTheWayChangesNoBit) {
+  const Heads h = {6, 3, 10};
+  const std::size_t row = h.heads * h.head_dim;
+  const std::size_t kv_row = h.kv_heads * h.head_dim;
+  KvCache a(Config(h), kTokens, GetParam());
+  KvCache b(Config(h), kTokens, GetParam());
+  for (KvCache* cache : {&a, &b}) Fill(*cache, h);
+  // Of one token each, with a context to be cut and without; of several.
+  const std::vector<std::vector<TokenRun>> batches = {
+      {{&a, 20, 1}}, {{&a, 1099, 1}}, {{&a, 40, 1}, {&b, 3, 1}}, {{&a, 9, 7}}};
+  for (const std::vector<TokenRun>& runs : batches) {
+    const std::size_t tokens = TokensOf(runs);
+    const std::vector<float> query = Random(tokens * row);
+    const std::vector<float> keys = Random(tokens * kv_row);
+    const auto store = [&](std::size_t token, std::size_t head) {
+      const float* key = keys.data() + token * kv_row + head * h.head_dim;
+      const bool one = runs.size() == 1;
+      const TokenRun& run = runs[one ? 0 : token];
+      run.cache->Store(1, head, run.position + (one ? token : 0), key, key);
+    };
+    for (const int threads : {1, 2, 20}) {
+      Team team(threads);
+      AttentionScratch scratch({.tokens = 64,
+                                .heads = h.heads,
+                                .kv_heads = h.kv_heads,
+                                .head_dim = h.head_dim,
+                                .threads = static_cast<std::size_t>(threads)});
+      std::vector<float> got(tokens * row, NAN);
+      AttentionBatch batch = {
+          .layer = 1, .runs = runs, .query = query.data(), .out = got.data()};
+      const std::vector<float> zeros(kv_row);
+      for (const TokenRun& run : runs) {
+        for (std::size_t t = 0; t < run.tokens; ++t) {
+          for (std::size_t head = 0; head < h.kv_heads; ++head) {
+            run.cache->Store(1, head, run.position + t, zeros.data(),
+                             zeros.data());
+          }
+        }
+      }
+      StoreAndAttend(batch, store, scratch, team);
+      std::vector<float> want(got.size(), NAN);
+      batch.out = want.data();
+      AttendTokens(batch, scratch, team);  // all is stored now
+      EXPECT_EQ(
+          0, std::memcmp(got.data(), want.data(), got.size() * sizeof(float)))
+          << threads << " threads, " << tokens << " tokens";
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, AttentionCuts,
                          ::testing::Values(KvType::kF32, KvType::kF16,
                                            KvType::kQ8),
