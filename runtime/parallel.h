@@ -13,7 +13,9 @@
 //     caller alone can finish it.  A share is of neighbours, so that what is
 //     read from memory for it is one stream;
 //   - waiting spins for some microseconds and then sleeps, which gives the core
-//     to the thread that is waited for.
+//     to the thread that is waited for.  While it spins it fetches what its
+//     member will read next, if that was told (WillRead): between the products
+//     of a token one thread works, and the memory would be idle.
 //
 // A program that tern is a part of may use OpenMP too.  The region belongs to a
 // thread of the Team's own, so that neither sees the other's settings, nesting
@@ -46,6 +48,8 @@ class Team {
 
   // Members, the thread that starts the loops included.
   [[nodiscard]] std::size_t size() const { return size_; }
+  // Shares that a loop is cut into: a member's each, or that of a few.
+  [[nodiscard]] std::size_t shares() const { return num_queues_; }
 
   // A part of a loop: the function, its closure, [begin, end) and the member.
   using Part = void (*)(const void* closure, std::size_t begin, std::size_t end,
@@ -55,6 +59,17 @@ class Team {
                  // end, and then what others have left
     kSingle,     // one index at a time, in order
   };
+  // Bytes that are asked for and not touched: they need not exist.
+  struct Memory {
+    const std::uint8_t* data = nullptr;
+    std::size_t bytes = 0;
+  };
+  // What the member with this share, of shares(), will read first in a loop
+  // after the next one.  Holds until told otherwise; to be told between loops.
+  void WillRead(std::size_t share, const Memory& memory) {
+    will_read_.at(share) = memory;
+  }
+
   // Calls part for all of [0, count), count < 2^24, and returns when all is
   // done.
   void Run(std::size_t count, Cut cut, Part part, const void* closure) noexcept;
@@ -64,8 +79,15 @@ class Team {
     std::size_t begin = 0;
     std::size_t end = 0;
   };
+  // What a member has still to ask for.
+  struct Fetch {
+    const std::uint8_t* begin = nullptr;  // of the whole of it
+    Memory left;
+  };
+  static void WaitForChange(const std::atomic<std::uint32_t>& value,
+                            std::uint32_t old, Memory& fetch);
   void Serve(std::size_t thread);
-  void Work(std::size_t thread) noexcept;
+  void Work(std::size_t thread, Fetch& fetch) noexcept;
   [[nodiscard]] bool Claim(std::size_t thread, Range* range);
   [[nodiscard]] bool ClaimFrom(std::size_t queue, bool is_own, Range* range);
 
@@ -82,6 +104,8 @@ class Team {
   alignas(64) std::atomic<std::uint64_t> limit_ = 0;
   Part part_ = nullptr;
   const void* closure_ = nullptr;
+  std::array<Memory, kMostQueues> will_read_;
+  Fetch fetch_;  // of the caller
   std::uint64_t generation_ = 0;
   std::size_t num_queues_;
   std::size_t size_;

@@ -1,6 +1,8 @@
 #include "runtime/forward/linear.h"
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include "packing/tiles.h"
 #include "runtime/forward/row_ranges.h"
@@ -50,6 +52,16 @@ void LookUpTernaryRow(const Linear& w, std::size_t row, float* out) {
   }
 }
 
+const std::uint8_t* Data(const Linear& w) {
+  return w.is_ternary ? w.ternary.tiles.data() : w.dense.data.data();
+}
+
+std::size_t RowBytes(const Linear& w) {
+  return w.is_ternary ? packing::TilesBytes(packing::kTileRows, w.cols) /
+                            packing::kTileRows
+                      : kernels::DenseRowBytes(w.dense.type, w.cols);
+}
+
 }  // namespace
 
 LinearScratch::LinearScratch(const LinearShape& s, InputType type)
@@ -95,6 +107,25 @@ void Project(std::span<const Projection> layers, const float* x,
     ProjectInt8(together, x, tokens, scratch.int8, team);
   } else {
     ProjectFloat(together, x, tokens, scratch.floats, team);
+  }
+}
+
+void ExpectProject(std::span<const Projection> layers, Team& team) {
+  // Half of a second-level cache of 512 KiB.
+  constexpr std::size_t kMost = std::size_t{256} << 10U;
+  const RowSteps steps(RowTiles(layers), team.shares());
+  for (std::size_t share = 0; share < team.shares(); ++share) {
+    bool is_first = true;
+    ForEachLayer(layers, steps.ShareTile(share), steps.ShareTile(share + 1),
+                 [&](const RowRange& rows) {
+                   if (!std::exchange(is_first, false)) return;
+                   const Linear& w = *rows.layer->w;
+                   const std::size_t bytes = RowBytes(w);
+                   team.WillRead(
+                       share,
+                       {Data(w) + rows.begin * bytes,
+                        std::min((rows.end - rows.begin) * bytes, kMost)});
+                 });
   }
 }
 

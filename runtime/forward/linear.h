@@ -106,6 +106,10 @@ struct Projection {
 void Project(std::span<const Projection> layers, const float* x,
              std::size_t tokens, LinearScratch& scratch, Team& team);
 
+// Says that after the next call of Project one of few tokens for these layers
+// comes: members that wait until then fetch what they will read first.
+void ExpectProject(std::span<const Projection> layers, Team& team);
+
 // Project for layers that are all ternary, by kind of input.
 void ProjectInt8(std::span<const Projection> layers, const float* x,
                  std::size_t tokens, Int8Scratch& scratch, Team& team);

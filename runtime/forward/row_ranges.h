@@ -51,17 +51,52 @@ inline std::size_t RowTiles(std::span<const Projection> layers) {
   return tiles;
 }
 
-// Few tokens: calls fn(RowRange, thread) for all rows of all layers.  The
-// kernels are fastest with 4 row tiles at a time, but every thread should have
-// work, and the last ones to finish not much more than the others.
+// Few tokens: how row tiles are cut into shares for the members of a team, and
+// these into steps.  A step is four tiles, with which the kernels are fastest;
+// or one, where a share has few and at its end, for what is left: shares that
+// differ by four tiles cost 4 % of a product of 50.
+class RowSteps {
+ public:
+  RowSteps(std::size_t tiles, std::size_t shares)
+      : tiles_(tiles), shares_(shares) {
+    const std::size_t most = (tiles + shares - 1) / shares;
+    longs_ = most < 4 * kLong ? 0 : most / kLong;
+    share_steps_ = most - longs_ * (kLong - 1);
+  }
+
+  // Of all shares, one after another.  All have equally many; where a share is
+  // a tile shorter, its last one is empty.
+  [[nodiscard]] std::size_t count() const { return shares_ * share_steps_; }
+
+  // The first tile of a step; of step count(): the number of tiles.
+  [[nodiscard]] std::size_t Tile(std::size_t step) const {
+    if (step == count()) return tiles_;
+    const std::size_t share = step / share_steps_;
+    const std::size_t within = step % share_steps_;
+    const std::size_t at = within + std::min(within, longs_) * (kLong - 1);
+    return std::min(ShareTile(share) + at, ShareTile(share + 1));
+  }
+  [[nodiscard]] std::size_t ShareTile(std::size_t share) const {
+    return tiles_ * share / shares_;
+  }
+
+ private:
+  static constexpr std::size_t kLong = 4;
+
+  std::size_t tiles_;
+  std::size_t shares_;
+  std::size_t longs_;        // of a share, steps of kLong tiles
+  std::size_t share_steps_;  // with the single ones behind them
+};
+
+// Few tokens: calls fn(RowRange, thread) for all rows of all layers.
 template <class Fn>
 void ForEachRowRange(std::span<const Projection> layers, Team& team,
                      const Fn& fn) {
-  constexpr std::size_t kGrain = 4;
-  const std::size_t tiles = RowTiles(layers);
-  ParallelFor(team, tiles, tiles < 4 * kGrain * team.size() ? 1 : kGrain,
+  const RowSteps steps(RowTiles(layers), team.shares());
+  ParallelFor(team, steps.count(), 1,
               [&](std::size_t begin, std::size_t end, std::size_t thread) {
-                ForEachLayer(layers, begin, end,
+                ForEachLayer(layers, steps.Tile(begin), steps.Tile(end),
                              [&](const RowRange& rows) { fn(rows, thread); });
               });
 }

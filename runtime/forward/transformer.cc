@@ -1,8 +1,9 @@
 #include "runtime/forward/transformer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <initializer_list>
+#include <span>
 
 #include "runtime/parallel.h"
 #include "runtime/rope.h"
@@ -73,13 +74,15 @@ void NormRows(const ForwardPass& pass, const float* x,
   NormRows(pass, x, weight, pass.config.norm_eps, tokens, out);
 }
 
-// Project, each layer on its input's own norm if it has one.
-void ProjectRows(const ForwardPass& pass,
-                 std::initializer_list<Projection> layers, const float* x,
-                 std::size_t tokens) {
+// Project, each layer on its input's own norm if it has one.  `next` come after
+// these.
+void ProjectRows(const ForwardPass& pass, std::span<const Projection> layers,
+                 const float* x, std::size_t tokens,
+                 std::span<const Projection> next) {
   LinearScratch& scratch = pass.work.linear;
   if (!pass.config.projection_norms) {
-    Project({layers.begin(), layers.size()}, x, tokens, scratch, pass.team);
+    if (tokens == 1) ExpectProject(next, pass.team);
+    Project(layers, x, tokens, scratch, pass.team);
     return;
   }
   for (const Projection& layer : layers) {
@@ -88,6 +91,12 @@ void ProjectRows(const ForwardPass& pass,
              tokens, normed);
     Project({&layer, 1}, normed, tokens, scratch, pass.team);
   }
+}
+
+std::array<Projection, 3> QueryKeyValue(const LayerWeights& w,
+                                        Workspace& work) {
+  return {Projection{&w.q, work.q.data()}, Projection{&w.k, work.k.data()},
+          Projection{&w.v, work.v.data()}};
 }
 
 // RMSNorm of one head (Qwen3), if the model has it, and its rotation.
@@ -122,23 +131,17 @@ void StoreHead(const ForwardPass& pass, std::size_t layer, std::size_t t,
 }
 
 // Puts k and v into the caches; work.att = attention of work.q over them.
-void StoreAndAttend(const ForwardPass& pass, std::size_t layer,
-                    std::size_t tokens) {
-  const std::size_t kv_heads = pass.config.num_kv_heads;
+void StoreAndAttend(const ForwardPass& pass, std::size_t layer) {
   Workspace& work = pass.work;
-  // By heads: a key is spread over a line for each of its numbers, which other
-  // layers have driven out of the caches, 20 us a token for 32 heads of 100.
-  ParallelFor(pass.team, tokens * kv_heads, 1,
-              [&](std::size_t begin, std::size_t end, std::size_t) {
-                for (std::size_t i = begin; i < end; ++i) {
-                  StoreHead(pass, layer, i / kv_heads, i % kv_heads);
-                }
-              });
-  AttendTokens({.layer = layer,
-                .runs = pass.runs,
-                .query = work.q.data(),
-                .out = work.att.data()},
-               work.attention, pass.team);
+  StoreAndAttend(
+      {.layer = layer,
+       .runs = pass.runs,
+       .query = work.q.data(),
+       .out = work.att.data()},
+      [&](std::size_t token, std::size_t kv_head) {
+        StoreHead(pass, layer, token, kv_head);
+      },
+      work.attention, pass.team);
 }
 
 void GateRows(const ForwardPass& pass, std::size_t tokens) {
@@ -233,31 +236,40 @@ void RunLayer(const ForwardPass& pass, std::size_t layer) noexcept {
   const std::size_t tokens = TokensOf(pass.runs);
   const LayerWeights& w = pass.weights.layers[layer];
   Workspace& work = pass.work;
-  const auto project = [&](std::initializer_list<Projection> layers,
-                           const float* x) {
-    ProjectRows(pass, layers, x, tokens);
+  const auto project = [&](std::span<const Projection> layers, const float* x,
+                           std::span<const Projection> next) {
+    ProjectRows(pass, layers, x, tokens, next);
   };
+  const std::array qkv = QueryKeyValue(w, work);
+  const std::array o = {Projection{&w.o, work.out.data()}};
+  const std::array gate_up = {Projection{&w.gate, work.hb.data()},
+                              Projection{&w.up, work.hb2.data()}};
+  const std::array down = {Projection{&w.down, work.out.data()}};
+  std::array<Projection, 3> next;
+  std::span<const Projection> after;  // nothing after the last layer
+  if (layer + 1 < pass.weights.layers.size()) {
+    next = QueryKeyValue(pass.weights.layers[layer + 1], work);
+    after = next;
+  }
 
   // x += o_proj(sub_norm(attention(norm(x)))), with or without the sub-norm
   NormRows(pass, work.x.data(), w.attn_norm, tokens, work.xb.data());
-  project({{&w.q, work.q.data()}, {&w.k, work.k.data()}, {&w.v, work.v.data()}},
-          work.xb.data());
-  StoreAndAttend(pass, layer, tokens);
+  project(qkv, work.xb.data(), o);
+  StoreAndAttend(pass, layer);
   if (pass.config.sub_norms) {
     NormRows(pass, work.att.data(), w.attn_sub_norm, tokens, work.att.data());
   }
-  project({{&w.o, work.out.data()}}, work.att.data());
+  project(o, work.att.data(), gate_up);
   AddRows(pass, tokens);
 
   // x += down_proj(sub_norm(act(gate_proj(h)) * up_proj(h))), h = norm(x)
   NormRows(pass, work.x.data(), w.ffn_norm, tokens, work.xb.data());
-  project({{&w.gate, work.hb.data()}, {&w.up, work.hb2.data()}},
-          work.xb.data());
+  project(gate_up, work.xb.data(), down);
   GateRows(pass, tokens);
   if (pass.config.sub_norms) {
     NormRows(pass, work.hb.data(), w.ffn_sub_norm, tokens, work.hb.data());
   }
-  project({{&w.down, work.out.data()}}, work.hb.data());
+  project(down, work.hb.data(), after);
   AddRows(pass, tokens);
 }
 
