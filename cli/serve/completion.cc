@@ -64,8 +64,14 @@ void Completion::Start() {
 }
 
 void Completion::SubmitAll() {
-  for (std::size_t i = 0; i < texts_.size(); ++i) {
-    ids_.push_back(context_.scheduler->Submit(MakeRequest(i)));
+  try {
+    for (std::size_t i = 0; i < texts_.size(); ++i) {
+      ids_.push_back(context_.scheduler->Submit(MakeRequest(i)));
+    }
+  } catch (const Error& error) {
+    // Not even alone: it is of no use to try again, as 503 would say.
+    if (error.code() != ErrorCode::kOutOfMemory) throw;
+    throw ApiError(400, error.what(), "max_tokens", "out_of_memory");
   }
 }
 

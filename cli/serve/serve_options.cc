@@ -28,6 +28,31 @@ po::typed_value<Words>* Several(Words* out, const char* option,
       });
 }
 
+// What a browser could never send would keep every page out without a word: a
+// host alone, one with a slash or a path behind, capital letters (RFC 6454,
+// section 6.2).
+void RefuseNoOrigin(const std::string& word) {
+  if (word == "*" || word == "null") return;
+  const std::size_t scheme = word.find("://");
+  const bool is_origin =
+      scheme != std::string::npos && scheme > 0 && scheme + 3 < word.size() &&
+      word.find_first_of("/?#@ ", scheme + 3) == std::string::npos &&
+      word.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos;
+  if (is_origin) return;
+  throw UsageError("--cors-origin: '" + word +
+                   "' is not an origin as browsers send it; give "
+                   "https://example.org, http://127.0.0.1:3000 or the like, "
+                   "without a path, or * for all");
+}
+
+po::typed_value<Words>* Origins(Words* out) {
+  return po::value<Words>()->value_name("ORIGIN")->notifier(
+      [out](const Words& words) {
+        for (const std::string& word : words) RefuseNoOrigin(word);
+        *out = words;
+      });
+}
+
 po::typed_value<std::string>* Seconds(std::chrono::milliseconds* out,
                                       const char* option) {
   return po::value<std::string>()->value_name("S")->notifier(
@@ -112,7 +137,7 @@ void AddAccessOptions(po::options_description& options, ServeOptions* out,
       "of the machine can see it")("api-key-file",
                                    Name(key_file, "--api-key-file", "FILE"),
                                    "a file with a key in each line")(
-      "cors-origin", Several(&out->origins, "--cors-origin", "ORIGIN"),
+      "cors-origin", Origins(&out->origins),
       "web pages of ORIGIN (https://example.org, or * for all) may ask; may be "
       "given several times");
 }

@@ -334,6 +334,23 @@ TEST(ServeAccessTest, KeysAreDemandedWhereTheyMatter) {
             401);
 }
 
+// A client that is told 503 tries again, and a proxy asks another server.
+TEST(ServeMemoryTest, ARequestThatCanNeverFitIsToldWhatToAskFor) {
+  const ServerProcess server({"--cache-mib", "1"});
+  const HttpResponse large =
+      Post(server.port(), kText, {{"prompt", "x"}, {"max_tokens", 600}});
+  ExpectError(large, 400, "max_tokens", "600 tokens in 1 MiB");
+  EXPECT_EQ(large.json()["error"]["code"], "out_of_memory");
+  EXPECT_EQ(large.field("retry-after"), "");
+  // A chat that says nothing asks for the whole context.
+  const Json hello = Json::array({{{"role", "user"}, {"content", "Hello"}}});
+  ExpectError(Post(server.port(), kChat, {{"messages", hello}}), 400,
+              "max_tokens", "a context in 1 MiB");
+  EXPECT_EQ(
+      Post(server.port(), kText, {{"prompt", "x"}, {"max_tokens", 6}}).status,
+      200);
+}
+
 TEST(ServeAccessTest, OnlyNamedOriginsMayRead) {
   const ServerProcess server({"--cors-origin", "https://a.example"});
   const auto ask = [&](const char* origin) {
@@ -364,9 +381,18 @@ TEST(ServeAccessTest, OnlyNamedOriginsMayRead) {
 
 TEST(ServeAccessTest, WrongUsageIsToldBeforeTheModelIsLoaded) {
   const std::vector<std::pair<std::string, std::string>> wrong = {
-      {"--port", "65536"},     {"--slots", "0"},     {"--max-waiting", "-1"},
-      {"--log-format", "xml"}, {"--pooling", "max"}, {"--api-key", ""},
-      {"--idle-timeout", "0"}, {"--max-body", "10"}};
+      {"--port", "65536"},
+      {"--slots", "0"},
+      {"--max-waiting", "-1"},
+      {"--log-format", "xml"},
+      {"--pooling", "max"},
+      {"--api-key", ""},
+      {"--idle-timeout", "0"},
+      {"--max-body", "10"},
+      {"--cors-origin", "a.example"},
+      {"--cors-origin", "https://a.example/"},
+      {"--cors-origin", "https://A.example"},
+      {"--cors-origin", "://a.example"}};
   for (const auto& [option, value] : wrong) {
     const ProgramResult result = RunProgram(
         TERN_PROGRAM, {"serve", option, value, "-m", "/no/such/model"});
