@@ -100,17 +100,22 @@ std::shared_ptr<const Model> LoadModel(const fs::path& path,
   }
 }
 
+std::string ShortDescription(const Model& model) {
+  std::string text = model.Describe();
+  if (!model.has_tokenizer()) return text;
+  const std::string& all = model.tokenizer().description();
+  const std::string end = "; " + all;
+  if (text.ends_with(end)) {
+    text.resize(text.size() - end.size());
+    text += "; " + all.substr(0, all.find(';'));
+  }
+  return text;
+}
+
 std::string ModelLine(const fs::path& path, const Model& model,
                       const std::optional<std::string>& chat_template) {
-  std::string text = model.Describe();
+  std::string text = ShortDescription(model);
   if (model.has_tokenizer()) {
-    // Its sizes and its file are for `tern inspect`.
-    const std::string& all = model.tokenizer().description();
-    const std::string end = "; " + all;
-    if (text.ends_with(end)) {
-      text.resize(text.size() - end.size());
-      text += "; " + all.substr(0, all.find(';'));
-    }
     text += "; chat template: " +
             chat_template.value_or(DescribeChatTemplate(path));
   }

@@ -39,6 +39,10 @@ void RefuseOverwriting(const std::filesystem::path& model,
 std::shared_ptr<const Model> LoadModel(const std::filesystem::path& path,
                                        const ComputeOptions& options);
 
+// What Model::Describe says, but for the tokenizer's sizes and its file: those
+// are for `tern inspect`, and paths are nothing for clients of a server.
+std::string ShortDescription(const Model& model);
+
 // A line that says what was found: format, architecture, weights, activations,
 // head, tokenizer and chat template.
 // `chat_template` describes another one than the model's own.

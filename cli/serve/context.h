@@ -30,6 +30,7 @@ struct Context {
   std::optional<ChatTemplate> chat_template;
   std::string no_chat_template;
   std::vector<std::string> model_names;  // the first is the one that is told
+  std::string description;               // of the model, in one line
   SamplerOptions sampling;               // where a request says nothing
   std::size_t max_inputs =
       0;                     // texts of one request: what slots and queue hold

@@ -19,6 +19,7 @@
 
 #include "cli/errors.h"
 #include "cli/io.h"
+#include "cli/loading.h"
 #include "cli/serve/access.h"
 #include "cli/serve/api.h"
 #include "cli/serve/context.h"
@@ -116,6 +117,7 @@ class Server {
     if (context_.model_names.empty()) {
       context_.model_names.push_back(DefaultName(path));
     }
+    context_.description = ShortDescription(*model);
     context_.sampling = options.sampling;
     context_.max_inputs = options.slots + options.max_waiting;
     context_.started = std::time(nullptr);

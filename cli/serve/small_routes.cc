@@ -19,7 +19,7 @@ Json ModelJson(const std::string& name, const Context& context) {
           // Beyond OpenAI's: what a page or a script wants to know.
           {"context_length", context.scheduler->context_length()},
           {"chat", context.chat_template.has_value()},
-          {"description", context.model->Describe()}};
+          {"description", context.description}};
 }
 
 Reply JsonReply(const Json& json) {

@@ -309,6 +309,10 @@ TEST_F(ServeTest, ModelsAreListedAndDescribed) {
   const Json models = Get(port(), "/v1/models").json();
   ASSERT_EQ(models["data"].size(), 2U);
   EXPECT_EQ(models["data"][0]["id"], "books");
+  // Where the file lies is nothing for clients.
+  const std::string described = models["data"][0]["description"];
+  EXPECT_NE(described.find("bitnet-b1.58"), std::string::npos) << described;
+  EXPECT_EQ(described.find('/'), std::string::npos) << described;
   EXPECT_EQ(Get(port(), "/v1/models/gpt-4o").json()["id"], "gpt-4o");
   const HttpResponse other = Get(port(), "/v1/models/other");
   EXPECT_EQ(other.status, 404);
