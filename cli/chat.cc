@@ -88,7 +88,8 @@ bool ParseOptions(const Arguments& arguments, ChatOptions* options) {
        "A conversation with a model, in the form that it was trained with: its "
        "chat\ntemplate.  Each line of the input, a terminal or a pipe, is a "
        "message; answers\nstream to stdout.  Ctrl-C stops an answer.  /help "
-       "lists the commands.",
+       "lists the commands.\nThe model that ships goes on with stories: it was "
+       "not trained to chat.",
        "  tern chat -m model.gguf --system \"Answer in one sentence.\""});
   AddModelOption(line.options(), &options->model);
   AddChatOptions(line.options(), options);

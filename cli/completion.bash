@@ -4,10 +4,12 @@
 #   source completion.bash
 _tern() {
   local word=${COMP_WORDS[COMP_CWORD]} program=${COMP_WORDS[0]} words
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    words="help $("$program" help 2>/dev/null |
+  if [ "$COMP_CWORD" -eq 1 ] ||
+    [ "$COMP_CWORD ${COMP_WORDS[1]}" = "2 help" ]; then
+    words=$("$program" help 2>/dev/null |
       awk '/^Commands:/ { inside = 1; next } /^$/ { inside = 0 }
-           inside { print $1 }')"
+           inside { print $1 }')
+    [ "$COMP_CWORD" -eq 2 ] || words+=" help"
   elif [ "${word#-}" != "$word" ]; then
     words=$("$program" "${COMP_WORDS[1]}" --help 2>/dev/null |
       awk '$1 ~ /^-/ { for (i = 1; i <= 3; ++i)

@@ -33,6 +33,7 @@ commands=$("$program" help |
 for command in $commands; do
   grep -qx ".SH TERN ${command^^}" <<<"$page" || missing "$command in the page"
   is_offered "$command" || missing "$command offered"
+  is_offered help "$command" || missing "$command offered after help"
   options=$("$program" "$command" --help | grep -oE '^  (-. \[ )?--[a-z0-9-]+' |
     grep -oE -- '--[a-z0-9-]+')
   for option in $options; do
