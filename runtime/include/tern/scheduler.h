@@ -4,8 +4,8 @@
 //   tern::GenerateRequest request;
 //   request.prompt = model->tokenizer().Encode("Once upon a time");
 //   request.max_tokens = 100;
-//   request.on_token = [&](const tern::GeneratedToken& t) { ...; return true;
-//   }; request.on_end = [&](const tern::GenerateResult& result) { ... };
+//   request.on_token = [&](const tern::GeneratedToken& t) { return true; };
+//   request.on_end = [&](const tern::GenerateResult& result) { ... };
 //   scheduler.Submit(std::move(request));
 //
 // A thread of the scheduler's own runs passes.  Each takes the newest token of
