@@ -51,7 +51,8 @@ bool ParseOptions(const Arguments& arguments, PackCommand* command) {
       "floats "
       "as they are, for other programs (default t2)")(
       "head", Name(&command->head, "--head", "TYPE"),
-      "how the embedding is stored: keep, f16 or q8_0 (default keep)")(
+      "how the embedding is stored: keep, f16 or q8_0 (default keep; hf has no "
+      "q8_0, so a model with one needs f16 there)")(
       "round-scales", po::bool_switch(&command->round_scales),
       "round scales that tq1_0, tq2_0 and q2_0 cannot hold (f16) to the "
       "nearest "

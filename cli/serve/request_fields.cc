@@ -60,7 +60,11 @@ Json ParseObject(const std::string& body) {
                          return bounds(depth, event, parsed);
                        });
   } catch (const Json::exception& error) {
-    throw BadJson(std::string("is not JSON: ") + error.what());
+    // "[json.exception.parse_error.101] parse error at line 1, ..."
+    const std::string what = error.what();
+    const std::size_t name = what.find("] ");
+    throw BadJson("is not JSON: " +
+                  what.substr(name == std::string::npos ? 0 : name + 2));
   }
   if (!json.is_object()) throw BadJson("is not a JSON object");
   return json;

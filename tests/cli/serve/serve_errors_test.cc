@@ -286,6 +286,14 @@ std::vector<BadBytes> BadRequests() {
   };
 }
 
+TEST_F(ServeErrorsTest, WhereABodyStopsBeingJsonIsToldInPlainWords) {
+  HttpClient client(port());
+  client.Send(PostBytes("/tokenize", "{\"content\": 1,"));
+  const std::string message = client.Read().json()["error"]["message"];
+  EXPECT_EQ(message.find("the body is not JSON: parse error at line 1"), 0U)
+      << message;
+}
+
 TEST_F(ServeErrorsTest, BytesThatAreNoRequestGetTheirStatusAndDoNoHarm) {
   for (int round = 0; round < 3; ++round) {
     for (const BadBytes& bad : BadRequests()) {
