@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The server's tests, and those of what it stands on (scheduler, embeddings,
-# states of sessions), under ThreadSanitizer and under AddressSanitizer + UBSan:
+# states of sessions, teams of threads), under ThreadSanitizer and under
+# AddressSanitizer + UBSan:
 #
 #   tests/cli/serve/run_sanitized.sh [tsan] [asan]      (both)
 #
@@ -11,7 +12,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../../.." || exit 1
 tests=(serve_parts_test serve_test serve_errors_test serve_transport_test
   serve_abuse_test scheduler_test scheduler_limits_test embedding_test
-  session_state_test)
+  session_state_test parallel_test)
 pattern=$(IFS='|' && echo "^(${tests[*]})$")
 status=0
 [ $# -gt 0 ] || set -- tsan asan
