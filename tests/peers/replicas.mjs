@@ -72,13 +72,29 @@ async function client(number) {
     ++answers;
   }
 }
+// How many completions this replica has answered.
+async function answersOf(port) {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const count =
+    /^tern_http_requests_total\{route="\/v1\/completions",status="200"\} (\d+)$/m.exec(text);
+  return Number(count?.[1] ?? 0);
+}
+// nginx tries one that it had left out with one request, and when that is
+// answered, with all: so the second answer says that it is back.
+async function isBack(port) {
+  const end = Date.now() + 180_000;
+  while (await answersOf(port) < 2) {
+    assert.ok(Date.now() < end, "nginx does not ask a replica that is back");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
 async function restartAll() {
   for (const port of [one, two]) {
     const old = replicas[port];
     old.kill("SIGTERM");
     assert.equal((await once(old, "exit"))[0], 0);
     replicas[port] = await replica(port);
-    await new Promise((resolve) => setTimeout(resolve, 6000));  // fail_timeout
+    await isBack(port);
   }
   restarted = true;
 }
