@@ -12,6 +12,16 @@ import { createInterface } from "node:readline";
 
 const [program, example, folder] = process.argv.slice(2);
 
+// Nothing is left running after a failure (nginx, if killed, would leave its
+// worker).
+const children = [];
+process.on("exit", () => children.forEach((child) => child.kill("SIGTERM")));
+function start(file, words, stdio) {
+  const child = spawn(file, words, { stdio });
+  children.push(child);
+  return child;
+}
+
 async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -22,8 +32,8 @@ async function freePort() {
 }
 
 async function replica(port) {
-  const server = spawn(program, ["serve", "--port", String(port), "--slots", "4"],
-    { stdio: ["ignore", "pipe", "ignore"] });
+  const server = start(program, ["serve", "--port", String(port), "--slots", "4"],
+    ["ignore", "pipe", "ignore"]);
   await once(createInterface({ input: server.stdout }), "line");
   return server;
 }
@@ -35,8 +45,8 @@ writeFileSync(join(place, "nginx.conf"), readFileSync(example, "utf8")
   .replace("127.0.0.1:8081", "127.0.0.1:" + one)
   .replace("127.0.0.1:8082", "127.0.0.1:" + two));
 const replicas = { [one]: await replica(one), [two]: await replica(two) };
-const nginx = spawn("/usr/sbin/nginx", ["-p", place, "-c", "nginx.conf", "-g", "daemon off;"],
-  { stdio: ["ignore", "inherit", "inherit"] });
+const nginx = start("/usr/sbin/nginx", ["-p", place, "-c", "nginx.conf", "-g", "daemon off;"],
+  ["ignore", "inherit", "inherit"]);
 const url = "http://127.0.0.1:" + front;
 for (let i = 0; ; ++i) {
   try {
