@@ -57,14 +57,17 @@ class Size:
         return self.f16.weights_bytes / self.ternary.weights_bytes
 
     @property
-    def memory_ratio(self):
-        """Of peak memory; of weights, cache and scratch where f16 was not
-        measured."""
-        sides = (self.f16, self.ternary)
-        if all(side.peak_bytes for side in sides):
-            return self.f16.peak_bytes / self.ternary.peak_bytes
+    def peak_ratio(self):
+        """Of the resident sets; None where f16 was not measured."""
+        if not (self.f16.peak_bytes and self.ternary.peak_bytes):
+            return None
+        return self.f16.peak_bytes / self.ternary.peak_bytes
+
+    @property
+    def context_ratio(self):
+        """Of weights, a cache of CONTEXT positions and scratch."""
         f16, ternary = (side.weights_bytes + side.cache_bytes +
-                        side.scratch_bytes for side in sides)
+                        side.scratch_bytes for side in (self.f16, self.ternary))
         return f16 / ternary
 
 
@@ -111,6 +114,12 @@ def _compared(records):
     return found
 
 
+def prompts(records):
+    """Lengths of the prompts of the comparisons of sizes, tokens."""
+    return sorted({int(test[2:]) for name, test in _compared(records)
+                   if test.startswith("pp") and name not in plan.FIRST_TOKEN})
+
+
 def all_pairs(records, names=None):
     """Of all comparisons, or of those named."""
     return [pair for name, test in _compared(records)
@@ -152,12 +161,12 @@ def threads(records):
 
 
 def contexts(records, kv):
-    """[(tokens in the context, tokens/s)] of plan.MODEL."""
+    """[(tokens in the context, tokens/s, GB/s of reading)] of plan.MODEL."""
     rows = []
     for depth in plan.DEPTHS:
         results = _results(records, f"context-{kv}-{depth}")
         if results:
-            rows.append((results[0]["depth"], results[0]["tokens_per_second"]))
+            rows.append((results[0]["depth"], *_with_speed(results[0])))
     return rows
 
 
@@ -171,29 +180,40 @@ def first_token(records):
 
 
 def heads(records):
-    """[(form of the head, tokens/s, bytes a token)] of plan.MODEL."""
-    return [(r["head"], r["tokens_per_second"], r["bytes_read_per_token"])
+    """[(form of the head, tokens/s, GB/s of reading, bytes a token)] of
+    plan.MODEL."""
+    return [(r["head"], *_with_speed(r), r["bytes_read_per_token"])
             for r in _results(records, "heads") or []]
 
 
-def _rates_by_process(records):
-    """[name -> GMAC/s, the median of a process's repetitions]."""
+def _with_speed(result):
+    """Tokens/s, and GB/s of all threads reading beside it."""
+    return result["tokens_per_second"], result["read_bandwidth_gb_s"]
+
+
+def _rates_by_process(records, choose):
+    """[(name, threads) -> GMAC/s, chosen of a process's repetitions]."""
     found = []
     for part in plan.parts("kernels-ternary"):
         for process in _results(records, part) or []:
-            found.append({})
+            rates = {}
             for bench in process:
-                if bench.get("aggregate_name") == "median":
-                    words = bench["run_name"].split("/")
-                    found[-1][f"{words[0]} {words[-3]}"] = bench["GMAC/s"]
+                if bench["run_type"] == "iteration":
+                    name, *_, tokens, threads, _ = bench["run_name"].split("/")
+                    rates.setdefault((f"{name} {tokens}", int(threads)),
+                                     []).append(bench["GMAC/s"])
+            found.append({key: choose(of) for key, of in rates.items()})
     return found
 
 
 def ceilings(records):
-    """Name -> GMAC/s with weights in the caches, medians."""
-    found = _rates_by_process(records)
-    rates = {name: statistics.median(rates[name] for rates in found)
-             for name in (found[0] if found else ())}
+    """Name -> GMAC/s of all threads with weights in the caches, the best: a
+    roof is what can be reached."""
+    found = _rates_by_process(records, max)
+    most = max((threads for rates in found for _, threads in rates), default=0)
+    rates = {name: max(rates[name, most] for rates in found)
+             for name, threads in (found[0] if found else ())
+             if threads == most}
     for bench in (_results(records, "kernels-f16") or [[]])[0]:
         rates["f16"] = bench["tern_GMAC/s"]
         rates["OpenBLAS f32"] = bench["openblas_GMAC/s"]
@@ -201,11 +221,11 @@ def ceilings(records):
 
 
 def yardstick_ratios(records):
-    """Tokens -> times the multiply-add yardstick, the median of processes:
-    where a process's memory lies makes up to 5 %."""
-    found = _rates_by_process(records)
-    return {tokens: statistics.median(rates[f"{kernel} {tokens}"] /
-                                      rates[f"MultiplyAdd {tokens}"]
+    """Tokens -> times the multiply-add yardstick on one thread, the median of
+    processes: where a process's memory lies makes up to 5 %."""
+    found = _rates_by_process(records, statistics.median)
+    return {tokens: statistics.median(rates[f"{kernel} {tokens}", 1] /
+                                      rates[f"MultiplyAdd {tokens}", 1]
                                       for rates in found)
             for tokens, kernel in ((1, "MatVec"), (256, "MatMul")) if found}
 

@@ -148,7 +148,10 @@ def _least(size, figure):
 
 def _sizes(page, records, sizes, drawn):
     page.heading(2, "Speed")
-    page.text("Shapes of the models with random weights. Ternary and f16 take "
+    lengths = " or ".join(map(str, figures.prompts(records)))
+    page.text("Shapes of the models with random weights. Prefill is of a "
+              f"prompt of {lengths} tokens, decode begins with an empty "
+              "context. Ternary and f16 take "
               "their samples in turn, in one process, on "
               "the same threads. Embedding and head are f16 on both "
               "sides. Figures are medians, ratios medians of those of "
@@ -187,8 +190,11 @@ def _memory(page, sizes, drawn):
     page.text("GB of 10^9 bytes. Layers: norms and linear layers. The cache is "
               f"that of {figures.CONTEXT} positions in f16, scratch a "
               "session's working memory; peak is the resident set while the "
-              "measurements above ran. The paper's figures are of GPUs, with "
-              "whatever their runtime keeps beside the weights.")
+              "measurements above ran, with the contexts named there. "
+              "Cache and scratch are the same on both sides, so that the "
+              "ratio falls as the context grows: with the cache shown it is "
+              "that of the last column but one. The paper's figures are of "
+              "GPUs, with whatever their runtime keeps beside the weights.")
     if "memory" in drawn:
         page.plot("memory")
     rows = []
@@ -202,13 +208,16 @@ def _memory(page, sizes, drawn):
                 f"{side.peak_bytes / GB:.2f}" if side.peak_bytes
                 else "computed",
                 _times(s.weights_ratio) if name == "b1.58" else "",
-                _times(s.memory_ratio) if name == "b1.58" else "",
+                _times(s.peak_ratio) if name == "b1.58" and s.peak_ratio
+                else "",
+                _times(s.context_ratio) if name == "b1.58" else "",
                 _times(figures.PAPER_MEMORY[s.shape])
                 if name == "b1.58" and s.shape in figures.PAPER_MEMORY
                 else ""])
     page.table(["size", "format", "layers", "embedding, head", "cache",
                 "scratch", "peak", "weights: times smaller",
-                "memory: times smaller", "paper's"], rows)
+                "peak: times smaller", f"with {figures.CONTEXT} positions: "
+                "times smaller", "paper's"], rows)
 
 
 def _roofline(page, records, drawn):
@@ -227,11 +236,12 @@ def _roofline(page, records, drawn):
              "MultiplyAdd 1": "yardstick, one token",
              "f16": "FP16, 256 tokens", "OpenBLAS f32":
              "OpenBLAS sgemm of the same size"}
-    page.table(["kernels alone, 2 threads at the most", "GMAC/s"],
+    page.table(["kernels alone, 2 threads at the most", "GMAC/s, the best"],
                [[text, f"{rates[key]:.0f}"] for key, text in names.items()
                 if key in rates] +
                [[f"times the yardstick, {tokens} "
-                 f"token{'s' if tokens > 1 else ''} (median of processes)",
+                 f"token{'s' if tokens > 1 else ''}, one thread (median of "
+                 "processes)",
                  _times(ratio)] for tokens, ratio in
                 figures.yardstick_ratios(records).items()] +
                [["memory, GB/s: slowest and fastest pair",
@@ -256,13 +266,16 @@ def _curves(page, records, drawn):
         if kv == "f16" and rows and "context" in drawn:
             page.plot("context")
         if rows:
-            page.table([f"tokens in a {kv} cache", "decode, tokens/s"],
-                       [[str(n), _number(speed)] for n, speed in rows])
+            page.table([f"tokens in a {kv} cache", "decode, tokens/s",
+                        "memory, GB/s"],
+                       [[str(n), _number(speed), f"{memory:.0f}"]
+                        for n, speed, memory in rows])
     rows = figures.heads(records)
     if rows:
-        page.table(["form of the head", "decode, tokens/s", "MB a token"],
-                   [[head, _number(speed), f"{size / 1e6:.0f}"]
-                    for head, speed, size in rows])
+        page.table(["form of the head", "decode, tokens/s", "memory, GB/s",
+                    "MB a token"],
+                   [[head, _number(speed), f"{memory:.0f}", f"{size / 1e6:.0f}"]
+                    for head, speed, memory, size in rows])
     rows = figures.first_token(records)
     if rows:
         page.text("Time to the first token, 1.3B: from the prompt to the "

@@ -179,7 +179,7 @@ plot $data using 1:2 with linespoints ls 1 title 'decode (left)', \
 
 def _contexts(records):
     f16, q8 = (figures.contexts(records, kv) for kv in ("f16", "q8"))
-    gap = [(None, None)]
+    gap = [(None, None, None)]
     return data_block("f16", f16 or gap) + data_block("q8", q8 or gap) + """
 set xlabel 'tokens in the context'
 set ylabel 'decode, tokens/s'

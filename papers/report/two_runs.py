@@ -45,7 +45,8 @@ def ratios(records):
             _speeds(size.decode)
         found[f"{size.shape}: prefill, ternary over FP16{mark}"] = \
             _speeds(size.prefill)
-        found[f"{size.shape}: memory{mark}"] = [Ratio(size.memory_ratio)]
+        if size.peak_ratio:
+            found[f"{size.shape}: peak memory"] = [Ratio(size.peak_ratio)]
     for tokens, first in figures.first_token(records):
         found[f"first token after {tokens}"] = _speeds(first)
     for tokens, ratio in figures.yardstick_ratios(records).items():

@@ -56,10 +56,14 @@ def whole_comparison(shape, rounds, computed=False):
 
 
 def kernel_processes(*rates):
-    """Processes of matmul_bench, (MatVec 1, MultiplyAdd 1) GMAC/s each."""
-    return [[{"aggregate_name": kind, "GMAC/s": rate * (kind == "median"),
-              "run_name": f"{name}/6912/2560/{tokens}/2/real_time"}
-             for kind in ("mean", "median")
+    """Processes of matmul_bench, (MatVec 1, MultiplyAdd 1) GMAC/s each on one
+    thread, the median of three; on two, the yardstick is no faster."""
+    return [[{"run_type": "aggregate" if share == 0 else "iteration",
+              "GMAC/s": rate * share *
+                        (1 if name == "MultiplyAdd" else threads),
+              "run_name": f"{name}/6912/2560/{tokens}/{threads}/real_time"}
+             for share in (1, 0, 0.5, 1.5)
+             for threads in (2, 1)
              for tokens in (1, 256)
              for name, rate in ((f"Mat{'Vec' if tokens == 1 else 'Mul'}/AVX2",
                                  ours), ("MultiplyAdd", theirs))]
@@ -80,7 +84,8 @@ def made_up():
         for n in (1, 2) for test in ("tg8", "pp32")]
     for depth in (0, 512):
         found[f"context-f16-{depth}"] = [{"depth": depth,
-                                          "tokens_per_second": 30}]
+                                          "tokens_per_second": 30,
+                                          "read_bandwidth_gb_s": 34.4}]
     return {name: {"name": name, "machine": "m", "results": results}
             for name, results in found.items()}
 
@@ -251,10 +256,12 @@ class Figures(unittest.TestCase):
         self.assertEqual(computed.label, "8B*")
         self.assertIsNone(computed.f16.peak_bytes)
         cache = 1000 * figures.CONTEXT
-        self.assertAlmostEqual(computed.memory_ratio, (4.2e9 + cache + 5000) /
+        self.assertIsNone(computed.peak_ratio)
+        self.assertAlmostEqual(computed.context_ratio, (4.2e9 + cache + 5000) /
                                (0.7e9 + cache + 5000))
         self.assertEqual(sizes["bitnet-3b"].label, "3B")
-        self.assertAlmostEqual(sizes["bitnet-3b"].memory_ratio, 5.5)
+        self.assertAlmostEqual(sizes["bitnet-3b"].peak_ratio, 5.5)
+        self.assertEqual(figures.prompts(made_up()), [128])
         points = figures.roofline(made_up())
         self.assertNotIn(("8B", "f16"), [point[:2] for point in points])
         self.assertIn(("8B", "ternary"), [point[:2] for point in points])
@@ -271,7 +278,8 @@ class Figures(unittest.TestCase):
                    "kernels-ternary-3": {"results": kernel_processes(
                        (10, 5), (8, 2))}}
         self.assertEqual(figures.yardstick_ratios(records), {1: 3, 256: 3})
-        self.assertEqual(figures.ceilings(records)["MultiplyAdd 256"], 3)
+        self.assertEqual(figures.ceilings(records)["MultiplyAdd 256"], 7.5)
+        self.assertEqual(figures.ceilings(records)["MatMul 256"], 30)
         self.assertEqual(figures.yardstick_ratios({}), {})
 
 
@@ -319,7 +327,7 @@ class TwoRuns(unittest.TestCase):
         second = {name: {"results": whole_comparison("bitnet-3b",
                                                      [FAST] * 5)}}
         rows, single = two_runs.compare(first, second)
-        self.assertEqual([row.name for row in rows], ["bitnet-3b: memory"])
+        self.assertEqual([row.name for row in rows], ["bitnet-3b: peak memory"])
         self.assertEqual([(ratio.speed, run) for _, ratio, run in single],
                          [(34, "first"), (60, "second")] * 2)
         text = two_runs.page_of(rows, single).markdown()
