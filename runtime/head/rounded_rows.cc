@@ -8,8 +8,6 @@
 namespace tern {
 namespace {
 
-constexpr std::size_t kGrain = 64;
-
 // The largest weight becomes the last code.
 float StepOf(const float* w, std::size_t cols) {
   const float step = Largest(w, cols) / 127 * 2;
@@ -57,14 +55,9 @@ RoundedRows MakeRoundedRows(const kernels::DenseView& w, Team& team) {
   rounded.steps = AlignedBuffer<float>(w.rows);
   rounded.residuals = AlignedBuffer<float>(w.rows);
   rounded.norms = AlignedBuffer<float>(w.rows);
-  std::vector<RowScratch> scratch(team.size(), RowScratch(w.cols));
-  ParallelFor(team, w.rows, kGrain,
-              [&](std::size_t begin, std::size_t end, std::size_t thread) {
-                for (std::size_t r = begin; r < end; ++r) {
-                  kernels::DenseRow(w, r, scratch[thread].weights.data());
-                  MeasureRow(r, scratch[thread], rounded);
-                }
-              });
+  ForEachRow<RowScratch>(w, team, [&](std::size_t row, RowScratch& scratch) {
+    MeasureRow(row, scratch, rounded);
+  });
   rounded.longest =
       *std::max_element(rounded.norms.data(), rounded.norms.data() + w.rows);
   return rounded;

@@ -1,5 +1,5 @@
-// What the makers of screens (screen.cc, rounded_rows.cc) share: codes of
-// weights, and lengths of rows that are never too short.
+// What the makers of screens (screen.cc, rounded_rows.cc) share: a loop over
+// rows, codes of weights, and lengths of rows that are never too short.
 #ifndef TERN_RUNTIME_HEAD_ROW_CODES_H_
 #define TERN_RUNTIME_HEAD_ROW_CODES_H_
 
@@ -9,6 +9,10 @@
 #include <cstddef>
 #include <limits>
 #include <numeric>
+#include <vector>
+
+#include "runtime/parallel.h"
+#include "ternary_kernels/dense.h"
 
 namespace tern {
 
@@ -63,6 +67,21 @@ T Sum(std::size_t begin, std::size_t end, const Term& term) {
 inline double Length(const double* v, std::size_t size) {
   return std::sqrt(
       Sum<double>(0, size, [=](std::size_t c) { return v[c] * v[c]; }));
+}
+
+// Calls fn(row, scratch) for each row of w, on all threads; scratch.weights
+// [cols] holds the row.
+template <class RowScratch, class Fn>
+void ForEachRow(const kernels::DenseView& w, Team& team, const Fn& fn) {
+  constexpr std::size_t kGrain = 64;
+  std::vector<RowScratch> scratch(team.size(), RowScratch(w.cols));
+  ParallelFor(team, w.rows, kGrain,
+              [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                for (std::size_t r = begin; r < end; ++r) {
+                  kernels::DenseRow(w, r, scratch[thread].weights.data());
+                  fn(r, scratch[thread]);
+                }
+              });
 }
 
 }  // namespace tern

@@ -23,7 +23,6 @@ constexpr int kMostQuarters = 255;
 constexpr int kMostOfTwoDigits = 16319;
 // A share of the input that one digit may leave: screen.h.
 constexpr double kMostError = 0.012;
-constexpr std::size_t kGrain = 64;
 
 // Columns of a row in one of the three fields of its words.
 struct Field {
@@ -214,14 +213,9 @@ ScreenRows MakeScreen(const kernels::DenseView& w, Team& team) {
   screen.residuals = AlignedBuffer<float>(w.rows);
   screen.fine_residuals = AlignedBuffer<float>(w.rows);
   screen.norms = AlignedBuffer<float>(w.rows);
-  std::vector<RowScratch> scratch(team.size(), RowScratch(w.cols));
-  ParallelFor(team, w.rows, kGrain,
-              [&](std::size_t begin, std::size_t end, std::size_t thread) {
-                for (std::size_t r = begin; r < end; ++r) {
-                  kernels::DenseRow(w, r, scratch[thread].weights.data());
-                  ScreenRow(r, scratch[thread], screen);
-                }
-              });
+  ForEachRow<RowScratch>(w, team, [&](std::size_t row, RowScratch& scratch) {
+    ScreenRow(row, scratch, screen);
+  });
   screen.longest =
       *std::max_element(screen.norms.data(), screen.norms.data() + w.rows);
   return screen;
