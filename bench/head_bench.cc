@@ -181,14 +181,12 @@ void TextsOf(benchmark::State& state, const std::string& target,
 
 void ScreenedTextsOf(benchmark::State& state, const std::string& target) {
   const Heads& heads = TheHeads();
-  TextsOf(state, target,
-          {heads.screen.ByteView(heads.View()), heads.screen.longest});
+  TextsOf(state, target, MakeByteHead(heads.screen, heads.View()));
 }
 
 void RoundedTexts(benchmark::State& state, const std::string& target) {
   const Heads& heads = TheHeads();
-  TextsOf(state, target,
-          {heads.rounded.ByteView(heads.View()), heads.rounded.longest});
+  TextsOf(state, target, MakeByteHead(heads.rounded, heads.View()));
 }
 
 void Register(const std::string& target) {

@@ -1,5 +1,5 @@
 // What the makers of screens (screen.cc, rounded_rows.cc) share: a loop over
-// rows, codes of weights, and lengths of rows that are never too short.
+// rows, what a step must be, and lengths of rows that are never too short.
 #ifndef TERN_RUNTIME_HEAD_ROW_CODES_H_
 #define TERN_RUNTIME_HEAD_ROW_CODES_H_
 
@@ -36,15 +36,6 @@ inline float Largest(const float* w, std::size_t cols) {
 // Whether a row has a step: all but zero is taken for zero.
 inline bool IsStep(float step) {
   return 1 / step < std::numeric_limits<float>::max() / 8;
-}
-
-// Code of a weight, as a float: floor(w / width + half), width the distance of
-// two levels and half the number of those below zero.
-inline float Code(float w, float inverse_width, float half) {
-  const float position = w * inverse_width + half;
-  const float most = 2 * half - 1;
-  const float inside = std::min(std::max(position, 0.0F), most);
-  return static_cast<float>(static_cast<int>(inside));
 }
 
 // The sum of term(c) for c in [begin, end), by way of a block of terms: of the

@@ -24,6 +24,15 @@ constexpr int kMostOfTwoDigits = 16319;
 // A share of the input that one digit may leave: screen.h.
 constexpr double kMostError = 0.012;
 
+// Code of a weight, as a float: floor(w / width + half), width the distance of
+// two levels and half the number of those below zero.
+float Code(float w, float inverse_width, float half) {
+  const float position = w * inverse_width + half;
+  const float most = 2 * half - 1;
+  const float inside = std::min(std::max(position, 0.0F), most);
+  return static_cast<float>(static_cast<int>(inside));
+}
+
 // Columns of a row in one of the three fields of its words.
 struct Field {
   std::size_t begin;

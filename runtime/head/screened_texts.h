@@ -62,6 +62,11 @@ struct ByteHead {
   kernels::ByteRowsView rows;
   float longest = 0;
 };
+// That of ScreenRows or RoundedRows, and the matrix that they were made of.
+template <class Codes>
+ByteHead MakeByteHead(const Codes& codes, const kernels::DenseView& stored) {
+  return {codes.ByteView(stored), codes.longest};
+}
 
 struct ScreenedTextsArgs {
   const float* x = nullptr;  // [demands.size()][cols]

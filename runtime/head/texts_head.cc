@@ -49,9 +49,8 @@ std::uint64_t TextsHead::Bytes(const Weights& weights, std::size_t max_texts,
 
 ByteHead TextsHead::Codes(const Weights& weights) const {
   const kernels::DenseView stored = weights.Head().dense.View();
-  return weights.screen.rows != 0
-             ? ByteHead{weights.screen.ByteView(stored), weights.screen.longest}
-             : ByteHead{rounded_.ByteView(stored), rounded_.longest};
+  return weights.screen.rows != 0 ? MakeByteHead(weights.screen, stored)
+                                  : MakeByteHead(rounded_, stored);
 }
 
 void TextsHead::Logits(const ForwardPass& pass, const float* x,

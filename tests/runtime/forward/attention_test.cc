@@ -48,6 +48,15 @@ class AttentionCuts : public ::testing::TestWithParam<KvType> {
     }
   }
 
+  static AttentionScratch ScratchFor(const Heads& h, std::size_t tokens,
+                                     int threads) {
+    return AttentionScratch({.tokens = tokens,
+                             .heads = h.heads,
+                             .kv_heads = h.kv_heads,
+                             .head_dim = h.head_dim,
+                             .threads = static_cast<std::size_t>(threads)});
+  }
+
   // Attention of the tokens from `first` on, in chunks, on some threads.
   static std::vector<float> Attend(KvCache& cache, const Heads& h,
                                    const std::vector<float>& query,
@@ -55,11 +64,7 @@ class AttentionCuts : public ::testing::TestWithParam<KvType> {
                                    int threads) {
     const std::size_t row = h.heads * h.head_dim;
     Team team(threads);
-    AttentionScratch scratch({.tokens = chunk,
-                              .heads = h.heads,
-                              .kv_heads = h.kv_heads,
-                              .head_dim = h.head_dim,
-                              .threads = static_cast<std::size_t>(threads)});
+    AttentionScratch scratch = ScratchFor(h, chunk, threads);
     std::vector<float> out((kTokens - first) * row, NAN);
     for (std::size_t t = first; t < kTokens; t += chunk) {
       const std::size_t at = (t - first) * row;
@@ -115,8 +120,7 @@ TEST_P(AttentionCuts, WavesOfPartsAreAllCombined) {
   Fill(cache, h);
   const std::vector<float> query = Random(kTokens * h.heads * h.head_dim);
   const std::size_t last = kTokens - 1;
-  const AttentionScratch one(
-      {.tokens = 1, .heads = 64, .kv_heads = 1, .head_dim = 2, .threads = 1});
+  const AttentionScratch one = ScratchFor(h, 1, 1);
   ASSERT_LT(one.states.size(),
             5 * kernels::PartStateSize(1, h.heads, h.head_dim));
   EXPECT_EQ(Attend(cache, h, query, last, 1, 1),
@@ -137,11 +141,7 @@ TEST_P(AttentionCuts, SequencesSideBySideChangeNoBit) {
   const std::vector<float> query = Random(TokensOf(runs) * row);
   for (const int threads : {1, 2, 20}) {
     Team team(threads);
-    AttentionScratch scratch({.tokens = 64,
-                              .heads = h.heads,
-                              .kv_heads = h.kv_heads,
-                              .head_dim = h.head_dim,
-                              .threads = static_cast<std::size_t>(threads)});
+    AttentionScratch scratch = ScratchFor(h, 64, threads);
     for (const std::size_t count : {std::size_t{2}, runs.size()}) {
       const std::span<const TokenRun> some = std::span(runs).first(count);
       std::vector<float> got(TokensOf(some) * row, NAN);
@@ -188,11 +188,7 @@ TEST_P(AttentionCuts, StoringOnTheWayChangesNoBit) {
     };
     for (const int threads : {1, 2, 20}) {
       Team team(threads);
-      AttentionScratch scratch({.tokens = 64,
-                                .heads = h.heads,
-                                .kv_heads = h.kv_heads,
-                                .head_dim = h.head_dim,
-                                .threads = static_cast<std::size_t>(threads)});
+      AttentionScratch scratch = ScratchFor(h, 64, threads);
       std::vector<float> got(tokens * row, NAN);
       AttentionBatch batch = {
           .layer = 1, .runs = runs, .query = query.data(), .out = got.data()};

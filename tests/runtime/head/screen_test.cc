@@ -28,12 +28,6 @@ using test::MakeHeadCase;
 using test::Normals;
 using test::StoredHead;
 
-// A screen or rounded rows as 8-bit codes.
-template <class Screen>
-ByteHead Bytes(const Screen& screen, const StoredHead& head) {
-  return {screen.ByteView(head.View()), screen.longest};
-}
-
 struct Bounds {
   std::vector<float> estimates;
   std::vector<float> bounds;
@@ -111,9 +105,11 @@ TEST_F(ScreenTest, NoLogitLiesAboveItsBound) {
             const Bounds b = BoundsOf(screen, x);
             ASSERT_EQ(b.bounds.size(), head.rows()) << name;
             const std::vector<float> logits = head.Logits(x);
-            const TextBounds texts = TextBoundsOf(Bytes(screen, head), x);
+            const TextBounds texts =
+                TextBoundsOf(MakeByteHead(screen, head.View()), x);
             ASSERT_EQ(texts.bounds.size(), head.rows()) << name;
-            const TextBounds on_the_way = TextBoundsOf(Bytes(rounded, head), x);
+            const TextBounds on_the_way =
+                TextBoundsOf(MakeByteHead(rounded, head.View()), x);
             ASSERT_EQ(on_the_way.bounds.size(), head.rows()) << name;
             // A far larger one leaves the others too small to matter.
             if (cols > 100) {
@@ -208,7 +204,7 @@ TEST_F(ScreenTest, TheBoundForTextsIsNeededAndHolds) {
       size += double{x[c]} * x[c];
     }
     size = std::sqrt(size);
-    const TextBounds b = TextBoundsOf(Bytes(screen, head), x);
+    const TextBounds b = TextBoundsOf(MakeByteHead(screen, head.View()), x);
     const float logit = head.Logits(x)[r];
     const double residual = size * screen.fine_residuals.data()[r];
     EXPECT_LE(logit, b.bounds[r]);

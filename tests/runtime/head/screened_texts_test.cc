@@ -56,7 +56,7 @@ class ScreenedTextsTest : public test::EachTargetTest {
       x.insert(x.end(), text.x.begin(), text.x.end());
     }
     std::vector<float> logits(texts.size() * head.rows(), 12345.0F);
-    refined_ = ScreenedTexts({codes.ByteView(head.View()), codes.longest},
+    refined_ = ScreenedTexts(MakeByteHead(codes, head.View()),
                              {x.data(), demands, logits.data(), head.rows()},
                              scratch, team);
     return logits;
