@@ -52,16 +52,17 @@ inline const std::uint8_t* RowAt(const DenseView& w, std::size_t row,
 }
 
 // Asks for what is needed later, `kBytes` of each row at byte `at` being read
-// now: lines of the next group, in the order of memory, into the second-level
-// cache; and from there what the four rows need 512 bytes on.  Streaming 442 MB
-// of f16 gave 57 % of the read bandwidth of one thread without either, 70 %
-// with the first alone, 78 % with both (AVX2: 57, 77, 88), and 48 % with the
-// second from memory.
+// now: lines one to two and a half groups on, in the order of memory, into the
+// second-level cache; and from there what the four rows need 512 bytes on.
+// Streaming 442 MB of f16 gave 57 % of the read bandwidth of one thread without
+// either, 70 % with lines one group on alone, 78 % with both (AVX2: 57, 77,
+// 88), and 48 % with the second from memory.  `half` is half a group on.
 template <std::size_t kBytes>
 HWY_INLINE void PrefetchGroup(const std::uint8_t* const (&row)[kRows],
-                              const std::uint8_t* next, std::size_t at) {
+                              const std::uint8_t* half, std::size_t at) {
+  const auto step = static_cast<std::size_t>(half - row[0]);
   for (std::size_t i = 0; i < kRows * kBytes; i += 64) {
-    PrefetchToL2(next + at * kRows + i);
+    PrefetchStream(half + at * kRows + i, step);
   }
   for (const std::uint8_t* r : row) hwy::Prefetch(r + at + 512);
 }
@@ -79,7 +80,7 @@ class FloatRows {
     for (std::size_t r = 0; r < kRows; ++r) {
       row_[r] = RowAt(w, first + r, row_end);
     }
-    next_ = RowAt(w, first + kRows, row_end);
+    half_ = row_[0] + kRows / 2 * kernels::DenseRowBytes(w.type, w.cols);
   }
   HWY_INLINE NoScale Scale(std::size_t /*r*/, std::size_t /*c*/) const {
     return {};
@@ -100,7 +101,7 @@ class FloatRows {
   // Of kVectors vectors, or of a pair.
   template <std::size_t kCount = kVectors>
   HWY_INLINE void Prefetch(std::size_t c) const {
-    PrefetchGroup<kCount * kLanes * sizeof(T)>(row_, next_, c * sizeof(T));
+    PrefetchGroup<kCount * kLanes * sizeof(T)>(row_, half_, c * sizeof(T));
   }
   HWY_INLINE void Fetch(std::size_t c) const {
     for (std::size_t r = 0; r < kRows; ++r) PrefetchToL2(At(r, c));
@@ -114,7 +115,7 @@ class FloatRows {
     return reinterpret_cast<const T*>(row_[r]) + c;
   }
   const std::uint8_t* row_[kRows];
-  const std::uint8_t* next_;
+  const std::uint8_t* half_;
 };
 
 // The two block formats: a scale and, behind it, int8.
@@ -145,7 +146,7 @@ class BlockRows {
     for (std::size_t r = 0; r < kRows; ++r) {
       row_[r] = RowAt(w, first + r, row_end);
     }
-    next_ = RowAt(w, first + kRows, row_end);
+    half_ = row_[0] + kRows / 2 * kernels::DenseRowBytes(w.type, w.cols);
   }
   HWY_INLINE VF Scale(std::size_t r, std::size_t c) const {
     return hn::Set(DF(), Block::Scale(At(r, c)));
@@ -156,7 +157,7 @@ class BlockRows {
     return hn::Mul(scale, LoadAsF32(DF(), q + c % Block::kWeights));
   }
   HWY_INLINE void Prefetch(std::size_t c) const {
-    PrefetchGroup<Block::kBytes>(row_, next_,
+    PrefetchGroup<Block::kBytes>(row_, half_,
                                  c / Block::kWeights * Block::kBytes);
   }
   HWY_INLINE void Fetch(std::size_t c) const {
@@ -172,7 +173,7 @@ class BlockRows {
     return row_[r] + c / Block::kWeights * Block::kBytes;
   }
   const std::uint8_t* row_[kRows];
-  const std::uint8_t* next_;
+  const std::uint8_t* half_;
 };
 
 }  // namespace

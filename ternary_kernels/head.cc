@@ -20,6 +20,8 @@ namespace {
 
 // Rows whose sums are kept before they become floats.
 constexpr std::size_t kSums = 64;
+// Rows of int8 that share the loads of x.
+constexpr std::size_t kSharing = 4;
 
 // Fetches what the next row of a list will need.
 template <class T>
@@ -37,13 +39,16 @@ constexpr std::size_t kLine = kHeadAlign / sizeof(std::uint16_t);
 
 #if TERN_PLAIN_TARGET
 
-std::uint32_t Int8RowSum(const std::int8_t* w, const std::int16_t* x,
-                         std::size_t size) {
-  std::uint32_t sum = 0;
-  for (std::size_t c = 0; c < size; ++c) {
-    sum += static_cast<std::uint32_t>(w[c] * x[c]);
+template <std::size_t kCount>
+void Int8RowSums(const std::int8_t* w, const std::int16_t* x, std::size_t size,
+                 std::int32_t* sums) {
+  for (std::size_t r = 0; r < kCount; ++r, w += size) {
+    std::uint32_t sum = 0;
+    for (std::size_t c = 0; c < size; ++c) {
+      sum += static_cast<std::uint32_t>(w[c] * x[c]);
+    }
+    sums[r] = static_cast<std::int32_t>(sum);
   }
-  return sum;
 }
 
 std::uint32_t ScreenRowSum(const std::uint16_t* w, const std::int16_t* x,
@@ -84,38 +89,52 @@ HWY_INLINE std::uint32_t Total(V32 sum) {
   return static_cast<std::uint32_t>(hn::GetLane(hn::SumOfLanes(D32(), sum)));
 }
 
-// Bytes that a row's load runs behind its prefetch.
-constexpr std::size_t kAhead = 4096;
-HWY_INLINE void PrefetchLine(const void* line) {
-  hwy::Prefetch(static_cast<const std::uint8_t*>(line) + kAhead);
-}
-
-// A screen's row takes longer to sum, and is asked for twice: prefetches are
-// dropped while too many are under way.  1.09 times one thread's rate.
+// A screen's row takes long to sum; asking twice is enough (1.09 times one
+// thread's rate, four times 1.0 of that).
 HWY_INLINE void PrefetchLineTwice(const void* line) {
   const auto* bytes = static_cast<const std::uint8_t*>(line);
-  PrefetchToL2(bytes + 2 * kAhead);
-  hwy::Prefetch(bytes + kAhead / 4);
+  PrefetchToL2(bytes + 8192);
+  hwy::Prefetch(bytes + 1024);
 }
 
-HWY_INLINE std::uint32_t Int8RowSum(const std::int8_t* HWY_RESTRICT w,
-                                    const std::int16_t* HWY_RESTRICT x,
-                                    std::size_t size) {
+// sums[r] of kCount rows that follow each other and share the loads of x.
+// Within a model one thread of 2B4T decodes 1.10 times as fast as with one row
+// after the other, asked for once; when nothing but this product runs, 0.96.
+template <std::size_t kCount>
+HWY_INLINE void Int8RowSums(const std::int8_t* HWY_RESTRICT w,
+                            const std::int16_t* HWY_RESTRICT x,
+                            std::size_t size, std::int32_t* sums) {
   const D16 d16;
   const D32 d32;
-  const hn::Rebind<std::int8_t, D16> d8;
-  const std::size_t lanes = hn::Lanes(d16);
-  V32 even = hn::Zero(d32);
-  V32 odd = hn::Zero(d32);
-  for (std::size_t c = 0; c < size; c += kHeadAlign) {
-    PrefetchLine(w + c);
-    for (std::size_t i = 0; i < kHeadAlign; i += lanes) {
-      const auto weights = hn::PromoteTo(d16, hn::Load(d8, w + c + i));
-      even = hn::ReorderWidenMulAccumulate(d32, weights,
-                                           hn::Load(d16, x + c + i), even, odd);
+  const hn::Repartition<std::int8_t, D16> d8;
+  const hn::Half<decltype(d8)> half;
+  const std::size_t lanes = hn::Lanes(d8);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(w);
+  V32 even[kCount];
+  V32 odd[kCount];
+  for (std::size_t r = 0; r < kCount; ++r) even[r] = odd[r] = hn::Zero(d32);
+  for (std::size_t line = 0; line < size; line += kHeadAlign) {
+    for (std::size_t r = 0; r < kCount; ++r) {
+      PrefetchStream(bytes + line * kCount + r * kHeadAlign, kCount * size);
+      hwy::Prefetch(bytes + r * size + line + 512);
+    }
+    for (std::size_t c = line; c < line + kHeadAlign; c += lanes) {
+      const auto low_in = hn::Load(d16, x + c);
+      const auto high_in = hn::Load(d16, x + c + lanes / 2);
+      for (std::size_t r = 0; r < kCount; ++r) {
+        const auto weights = hn::Load(d8, w + r * size + c);
+        const auto low = hn::PromoteTo(d16, hn::LowerHalf(half, weights));
+        const auto high = hn::PromoteTo(d16, hn::UpperHalf(half, weights));
+        even[r] =
+            hn::ReorderWidenMulAccumulate(d32, low, low_in, even[r], odd[r]);
+        even[r] =
+            hn::ReorderWidenMulAccumulate(d32, high, high_in, even[r], odd[r]);
+      }
     }
   }
-  return Total(hn::Add(even, odd));
+  for (std::size_t r = 0; r < kCount; ++r) {
+    sums[r] = static_cast<std::int32_t>(Total(hn::Add(even[r], odd[r])));
+  }
 }
 
 HWY_INLINE std::uint32_t ScreenRowSum(const std::uint16_t* HWY_RESTRICT w,
@@ -192,9 +211,12 @@ HWY_NOINLINE void Int8RowsOnTarget(const Int8RowsView& w, const std::int16_t* x,
   std::int32_t sums[kSums];
   for (std::size_t row = row_begin; row < row_end; row += kSums) {
     const std::size_t count = std::min(kSums, row_end - row);
-    for (std::size_t i = 0; i < count; ++i) {
-      sums[i] = static_cast<std::int32_t>(
-          Int8RowSum(w.data + (row + i) * stride, x, stride));
+    const std::size_t shared = count / kSharing * kSharing;
+    for (std::size_t i = 0; i < shared; i += kSharing) {
+      Int8RowSums<kSharing>(w.data + (row + i) * stride, x, stride, sums + i);
+    }
+    for (std::size_t i = shared; i < count; ++i) {
+      Int8RowSums<1>(w.data + (row + i) * stride, x, stride, sums + i);
     }
     for (std::size_t i = 0; i < count; ++i) {
       y[row + i] = static_cast<float>(sums[i]) * (w.scales[row + i] * x_scale);

@@ -36,6 +36,17 @@ HWY_INLINE void PrefetchToL2(const void* p) {
   __builtin_prefetch(p, /*for writing*/ 0, /*locality*/ 2);
 }
 
+// Asks for the line at p + step, and for those two, three and four steps on, as
+// a stream from memory passes p: each line is asked for four times on the way.
+// Zen 4 drops a prefetch while too many are under way, so that asking once
+// leaves holes, which the sums then wait for, and slots empty until the next
+// line is asked for.  One thread, f16 in four rows: once 0.89 of the rate of
+// plain reading, twice 0.92, three times 0.97, four and five times 1.01 to 1.02
+// (2560 columns, steps of 10 KiB, 25 rounds in turn).
+HWY_INLINE void PrefetchStream(const std::uint8_t* p, std::size_t step) {
+  for (std::size_t i = 1; i <= 4; ++i) PrefetchToL2(p + i * step);
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace tern::kernels
 HWY_AFTER_NAMESPACE();
