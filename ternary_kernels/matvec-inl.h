@@ -167,7 +167,6 @@ template <size_t kCount>
 HWY_INLINE void LookUp(const uint8_t* HWY_RESTRICT tile, Fetch<kCount>& fetch,
                        const uint8_t* HWY_RESTRICT tables, V8* low, V8* rest) {
   const D8 d;
-  const V8 nibble = hn::Set(d, 15);
   const V8 low0 = hn::LoadDup128(d, tables);
   const V8 rest0 = hn::LoadDup128(d, tables + kTableBytes);
   const V8 low1 = hn::LoadDup128(d, tables + 2 * kTableBytes);
@@ -178,12 +177,12 @@ HWY_INLINE void LookUp(const uint8_t* HWY_RESTRICT tile, Fetch<kCount>& fetch,
       const size_t at = s * kVectors + v;
       const V8 codes = hn::Load(d, tile + v * kLanes8);
       if (v == 0) hwy::Prefetch(tile + kNearTiles * packing::kTileBytes);
-      const V8 n0 = hn::And(codes, nibble);
-      const V8 n1 = hn::ShiftRight<4>(codes);
-      low[at] = hn::Add(low[at], hn::TableLookupBytes(low0, n0));
-      rest[at] = hn::Add(rest[at], hn::TableLookupBytes(rest0, n0));
-      low[at] = hn::Add(low[at], hn::TableLookupBytes(low1, n1));
-      rest[at] = hn::Add(rest[at], hn::TableLookupBytes(rest1, n1));
+      const V8 high =
+          hn::BitCast(d, hn::ShiftRight<4>(hn::BitCast(D16(), codes)));
+      low[at] = hn::Add(low[at], LookUpLowNibbles(low0, codes));
+      rest[at] = hn::Add(rest[at], LookUpLowNibbles(rest0, codes));
+      low[at] = hn::Add(low[at], LookUpLowNibbles(low1, high));
+      rest[at] = hn::Add(rest[at], LookUpLowNibbles(rest1, high));
     }
   }
 }

@@ -71,6 +71,20 @@ HWY_INLINE void AddWidened(D32 d32, V16 v, hn::TFromD<D32>* HWY_RESTRICT acc) {
   hn::Store(hn::Add(hn::Load(d32, acc + lanes), high), d32, acc + lanes);
 }
 
+// The bytes of `table`, the same 16 in each of its 128-bit parts, at the low
+// nibbles of v.  A permutation of all 64 bytes (TableLookupLanes has none of
+// bytes) heeds six bits of an index, and two of those do not matter with four
+// equal parts: nothing is masked.
+template <class V>
+HWY_INLINE V LookUpLowNibbles(V table, V v) {
+#if HWY_TARGET == HWY_AVX3_DL
+  return V{_mm512_permutexvar_epi8(v.raw, table.raw)};
+#else
+  const hn::DFromV<V> d;
+  return hn::TableLookupBytes(table, hn::And(v, hn::Set(d, 15)));
+#endif
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace tern::kernels
 HWY_AFTER_NAMESPACE();
