@@ -69,6 +69,7 @@ class PanelRows {
   HWY_INLINE VF Load(std::size_t r, std::size_t c, NoScale /*scale*/) const {
     return hn::Load(DF(), group_ + c * kRows + r * kLanes);
   }
+  template <bool kOften>
   HWY_INLINE void Prefetch(std::size_t /*c*/) const {}
   HWY_INLINE VF LoadTail(std::size_t r, std::size_t c,
                          std::size_t /*n*/) const {
@@ -148,11 +149,12 @@ HWY_INLINE void Tile(const Rows& w, std::size_t begin, std::size_t end,
     }
   };
   constexpr std::size_t kStep = Rows::kVectors * kLanes;
+  constexpr bool kOften = kT <= 2;
   std::size_t c = begin;
   // Four tokens' sums and pairs of inputs fit the registers.
   if constexpr (Rows::kPairs && kT <= 4) {
     for (; c + 2 * kLanes <= end; c += 2 * kLanes) {
-      w.template Prefetch<2>(c);
+      w.template Prefetch<kOften, 2>(c);
       VF low_in[kT];
       VF high_in[kT];
       for (std::size_t t = 0; t < kT; ++t) {
@@ -171,7 +173,7 @@ HWY_INLINE void Tile(const Rows& w, std::size_t begin, std::size_t end,
   for (; c + kStep <= end; c += kStep) {
     decltype(w.Scale(0, 0)) scale[kRows];
     for (std::size_t r = 0; r < kRows; ++r) scale[r] = w.Scale(r, c);
-    w.Prefetch(c);
+    w.template Prefetch<kOften>(c);
     for (std::size_t v = 0; v < Rows::kVectors; ++v) {
       const std::size_t col = c + v * kLanes;
       VF in[kT];
@@ -244,8 +246,9 @@ struct TokenTiles {
 template <class Rows>
 HWY_NOINLINE void StreamRows(const DenseView& w, const DenseArgs& a) {
   const TokenTiles tokens(a.tokens);
+  const bool streamed = a.row_end - a.row_begin > kRows;
   for (std::size_t row = a.row_begin; row < a.row_end; row += kRows) {
-    const Rows rows(w, row, a.row_end);
+    const Rows rows(w, row, a.row_end, streamed);
     for (std::size_t c = 0; c < w.cols; c += kDenseBlockCols) {
       const std::size_t end = std::min(c + kDenseBlockCols, w.cols);
       for (std::size_t i = 0; i < tokens.tiles; ++i) {

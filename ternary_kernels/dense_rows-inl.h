@@ -7,7 +7,7 @@
 //
 //   Scale(r, c)         what Load needs to know for a step, if anything
 //   Load(r, c, scale)   Lanes(DF()) columns of row r from c on
-//   Prefetch(c)         asks for what the steps behind this one will need
+//   Prefetch<often>(c)  asks for what the steps behind this one will need
 //   Fetch(c)            asks for the step itself
 //   LoadPair(r, c)      columns of row r from c on as two vectors, read in one
 //                       load: where kPairs says so
@@ -52,17 +52,24 @@ inline const std::uint8_t* RowAt(const DenseView& w, std::size_t row,
 }
 
 // Asks for what is needed later, `kBytes` of each row at byte `at` being read
-// now: lines one to two and a half groups on, in the order of memory, into the
-// second-level cache; and from there what the four rows need 512 bytes on.
-// Streaming 442 MB of f16 gave 57 % of the read bandwidth of one thread without
-// either, 70 % with lines one group on alone, 78 % with both (AVX2: 57, 77,
-// 88), and 48 % with the second from memory.  `half` is half a group on.
-template <std::size_t kBytes>
+// now: the next group's lines, in the order of memory, into the second-level
+// cache; and from there what the four rows need 512 bytes on.  Streaming 442 MB
+// of f16 gave 57 % of the read bandwidth of one thread without either, 70 %
+// with the first alone, 78 % with both (AVX2: 57, 77, 88), and 48 % with the
+// second from memory.  `half` is half a group, or 0 where few rows are read:
+// what lies behind them would be fetched in vain.  With kOften from one group
+// on, again at each half: where one token or two leave time for it; with 8 it
+// cost a tenth.
+template <std::size_t kBytes, bool kOften>
 HWY_INLINE void PrefetchGroup(const std::uint8_t* const (&row)[kRows],
-                              const std::uint8_t* half, std::size_t at) {
-  const auto step = static_cast<std::size_t>(half - row[0]);
+                              std::size_t half, std::size_t at) {
+  const std::uint8_t* here = row[0] + at * kRows;
   for (std::size_t i = 0; i < kRows * kBytes; i += 64) {
-    PrefetchStream(half + at * kRows + i, step);
+    if constexpr (!kOften) {
+      PrefetchToL2(here + 2 * half + i);
+    } else if (half != 0) {
+      PrefetchStream(here + half + i, half);
+    }
   }
   for (const std::uint8_t* r : row) hwy::Prefetch(r + at + 512);
 }
@@ -76,11 +83,12 @@ class FloatRows {
   static constexpr bool kPairs = sizeof(T) == 2 && kLanes == 16;
   struct NoScale {};
 
-  FloatRows(const DenseView& w, std::size_t first, std::size_t row_end) {
+  FloatRows(const DenseView& w, std::size_t first, std::size_t row_end,
+            bool streamed = false) {
     for (std::size_t r = 0; r < kRows; ++r) {
       row_[r] = RowAt(w, first + r, row_end);
     }
-    half_ = row_[0] + kRows / 2 * kernels::DenseRowBytes(w.type, w.cols);
+    half_ = streamed ? kRows / 2 * kernels::DenseRowBytes(w.type, w.cols) : 0;
   }
   HWY_INLINE NoScale Scale(std::size_t /*r*/, std::size_t /*c*/) const {
     return {};
@@ -99,9 +107,10 @@ class FloatRows {
   }
 #endif
   // Of kVectors vectors, or of a pair.
-  template <std::size_t kCount = kVectors>
+  template <bool kOften, std::size_t kCount = kVectors>
   HWY_INLINE void Prefetch(std::size_t c) const {
-    PrefetchGroup<kCount * kLanes * sizeof(T)>(row_, half_, c * sizeof(T));
+    PrefetchGroup<kCount * kLanes * sizeof(T), kOften>(row_, half_,
+                                                       c * sizeof(T));
   }
   HWY_INLINE void Fetch(std::size_t c) const {
     for (std::size_t r = 0; r < kRows; ++r) PrefetchToL2(At(r, c));
@@ -115,7 +124,7 @@ class FloatRows {
     return reinterpret_cast<const T*>(row_[r]) + c;
   }
   const std::uint8_t* row_[kRows];
-  const std::uint8_t* half_;
+  std::size_t half_;
 };
 
 // The two block formats: a scale and, behind it, int8.
@@ -142,11 +151,12 @@ class BlockRows {
   static constexpr std::size_t kVectors = Block::kWeights / kLanes;
   static constexpr bool kPairs = false;
 
-  BlockRows(const DenseView& w, std::size_t first, std::size_t row_end) {
+  BlockRows(const DenseView& w, std::size_t first, std::size_t row_end,
+            bool streamed = false) {
     for (std::size_t r = 0; r < kRows; ++r) {
       row_[r] = RowAt(w, first + r, row_end);
     }
-    half_ = row_[0] + kRows / 2 * kernels::DenseRowBytes(w.type, w.cols);
+    half_ = streamed ? kRows / 2 * kernels::DenseRowBytes(w.type, w.cols) : 0;
   }
   HWY_INLINE VF Scale(std::size_t r, std::size_t c) const {
     return hn::Set(DF(), Block::Scale(At(r, c)));
@@ -156,9 +166,10 @@ class BlockRows {
         reinterpret_cast<const std::int8_t*>(At(r, c) + Block::kScaleBytes);
     return hn::Mul(scale, LoadAsF32(DF(), q + c % Block::kWeights));
   }
+  template <bool kOften>
   HWY_INLINE void Prefetch(std::size_t c) const {
-    PrefetchGroup<Block::kBytes>(row_, half_,
-                                 c / Block::kWeights * Block::kBytes);
+    PrefetchGroup<Block::kBytes, kOften>(row_, half_,
+                                         c / Block::kWeights * Block::kBytes);
   }
   HWY_INLINE void Fetch(std::size_t c) const {
     for (std::size_t r = 0; r < kRows; ++r) PrefetchToL2(At(r, c));
@@ -173,7 +184,7 @@ class BlockRows {
     return row_[r] + c / Block::kWeights * Block::kBytes;
   }
   const std::uint8_t* row_[kRows];
-  const std::uint8_t* half_;
+  std::size_t half_;
 };
 
 }  // namespace

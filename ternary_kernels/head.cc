@@ -20,10 +20,13 @@ namespace {
 
 // Rows whose sums are kept before they become floats.
 constexpr std::size_t kSums = 64;
-// Rows of int8 that share the loads of x.
+// Rows that share the loads of x.
 constexpr std::size_t kSharing = 4;
 
-// Fetches what the next row of a list will need.
+// Fine rows of a list that are fetched ahead: summing one takes a third of the
+// time that memory takes to answer.
+constexpr std::size_t kAheadRows = 4;
+
 template <class T>
 void PrefetchRow(const T* row, std::size_t size) {
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(row);
@@ -51,17 +54,20 @@ void Int8RowSums(const std::int8_t* w, const std::int16_t* x, std::size_t size,
   }
 }
 
-std::uint32_t ScreenRowSum(const std::uint16_t* w, const std::int16_t* x,
-                           std::size_t words) {
-  std::uint32_t coarse = 0;
-  std::uint32_t fine = 0;
-  for (std::size_t i = 0; i < words; ++i) {
-    const int word = w[i];
-    coarse += static_cast<std::uint32_t>((word & 31) * x[i]);
-    coarse += static_cast<std::uint32_t>((word >> 5 & 31) * x[words + i]);
-    fine += static_cast<std::uint32_t>((word >> 10) * x[2 * words + i]);
+template <std::size_t kCount>
+void ScreenRowSums(const std::uint16_t* w, const std::int16_t* x,
+                   std::size_t words, std::uint32_t* sums) {
+  for (std::size_t r = 0; r < kCount; ++r, w += words) {
+    std::uint32_t coarse = 0;
+    std::uint32_t fine = 0;
+    for (std::size_t i = 0; i < words; ++i) {
+      const int word = w[i];
+      coarse += static_cast<std::uint32_t>((word & 31) * x[i]);
+      coarse += static_cast<std::uint32_t>((word >> 5 & 31) * x[words + i]);
+      fine += static_cast<std::uint32_t>((word >> 10) * x[2 * words + i]);
+    }
+    sums[r] = 4 * coarse + 2 * fine;
   }
-  return 4 * coarse + 2 * fine;
 }
 
 std::uint32_t FineRowSum(const std::uint16_t* w, const std::int16_t* x,
@@ -89,12 +95,15 @@ HWY_INLINE std::uint32_t Total(V32 sum) {
   return static_cast<std::uint32_t>(hn::GetLane(hn::SumOfLanes(D32(), sum)));
 }
 
-// A screen's row takes long to sum; asking twice is enough (1.09 times one
-// thread's rate, four times 1.0 of that).
-HWY_INLINE void PrefetchLineTwice(const void* line) {
-  const auto* bytes = static_cast<const std::uint8_t*>(line);
-  PrefetchToL2(bytes + 8192);
-  hwy::Prefetch(bytes + 1024);
+// Asks for what kCount rows of `stride` bytes that are read from byte `at` on
+// will need, and the rows after them.
+template <std::size_t kCount>
+HWY_INLINE void PrefetchRows(const std::uint8_t* rows, std::size_t stride,
+                             std::size_t at) {
+  for (std::size_t r = 0; r < kCount; ++r) {
+    PrefetchStream(rows + at * kCount + r * kHeadAlign, kCount * stride);
+    hwy::Prefetch(rows + r * stride + at + 512);
+  }
 }
 
 // sums[r] of kCount rows that follow each other and share the loads of x.
@@ -114,10 +123,7 @@ HWY_INLINE void Int8RowSums(const std::int8_t* HWY_RESTRICT w,
   V32 odd[kCount];
   for (std::size_t r = 0; r < kCount; ++r) even[r] = odd[r] = hn::Zero(d32);
   for (std::size_t line = 0; line < size; line += kHeadAlign) {
-    for (std::size_t r = 0; r < kCount; ++r) {
-      PrefetchStream(bytes + line * kCount + r * kHeadAlign, kCount * size);
-      hwy::Prefetch(bytes + r * size + line + 512);
-    }
+    PrefetchRows<kCount>(bytes, size, line);
     for (std::size_t c = line; c < line + kHeadAlign; c += lanes) {
       const auto low_in = hn::Load(d16, x + c);
       const auto high_in = hn::Load(d16, x + c + lanes / 2);
@@ -137,35 +143,47 @@ HWY_INLINE void Int8RowSums(const std::int8_t* HWY_RESTRICT w,
   }
 }
 
-HWY_INLINE std::uint32_t ScreenRowSum(const std::uint16_t* HWY_RESTRICT w,
-                                      const std::int16_t* HWY_RESTRICT x,
-                                      std::size_t words) {
+// The same of a screen's rows.
+template <std::size_t kCount>
+HWY_INLINE void ScreenRowSums(const std::uint16_t* HWY_RESTRICT w,
+                              const std::int16_t* HWY_RESTRICT x,
+                              std::size_t words, std::uint32_t* sums) {
   const D16 d16;
   const DU16 du16;
   const D32 d32;
-  const std::size_t lanes = hn::Lanes(d16);
   const auto mask = hn::Set(du16, 31);
-  V32 coarse = hn::Zero(d32);
-  V32 coarse_odd = hn::Zero(d32);
-  V32 fine = hn::Zero(d32);
-  V32 fine_odd = hn::Zero(d32);
-  const auto add = [&](auto codes, const std::int16_t* HWY_RESTRICT in,
-                       V32& even, V32& odd) HWY_ATTR {
-    even = hn::ReorderWidenMulAccumulate(d32, hn::BitCast(d16, codes),
-                                         hn::Load(d16, in), even, odd);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(w);
+  const std::size_t stride = words * sizeof(std::uint16_t);
+  V32 coarse[kCount];
+  V32 coarse_odd[kCount];
+  V32 fine[kCount];
+  V32 fine_odd[kCount];
+  for (std::size_t r = 0; r < kCount; ++r) {
+    coarse[r] = coarse_odd[r] = fine[r] = fine_odd[r] = hn::Zero(d32);
+  }
+  const auto add = [&](auto codes, auto in, V32& even, V32& odd) HWY_ATTR {
+    even = hn::ReorderWidenMulAccumulate(d32, hn::BitCast(d16, codes), in, even,
+                                         odd);
   };
   for (std::size_t line = 0; line < words; line += kLine) {
-    PrefetchLineTwice(w + line);
-    for (std::size_t i = line; i < line + kLine; i += lanes) {
-      const auto word = hn::Load(du16, w + i);
-      add(hn::And(word, mask), x + i, coarse, coarse_odd);
-      add(hn::And(hn::ShiftRight<5>(word), mask), x + words + i, coarse,
-          coarse_odd);
-      add(hn::ShiftRight<10>(word), x + 2 * words + i, fine, fine_odd);
+    PrefetchRows<kCount>(bytes, stride, line * sizeof(std::uint16_t));
+    for (std::size_t i = line; i < line + kLine; i += hn::Lanes(d16)) {
+      const auto in0 = hn::Load(d16, x + i);
+      const auto in1 = hn::Load(d16, x + words + i);
+      const auto in2 = hn::Load(d16, x + 2 * words + i);
+      for (std::size_t r = 0; r < kCount; ++r) {
+        const auto word = hn::Load(du16, w + r * words + i);
+        add(hn::And(word, mask), in0, coarse[r], coarse_odd[r]);
+        add(hn::And(hn::ShiftRight<5>(word), mask), in1, coarse[r],
+            coarse_odd[r]);
+        add(hn::ShiftRight<10>(word), in2, fine[r], fine_odd[r]);
+      }
     }
   }
-  return Total(hn::Add(hn::ShiftLeft<2>(hn::Add(coarse, coarse_odd)),
-                       hn::ShiftLeft<1>(hn::Add(fine, fine_odd))));
+  for (std::size_t r = 0; r < kCount; ++r) {
+    sums[r] = Total(hn::Add(hn::ShiftLeft<2>(hn::Add(coarse[r], coarse_odd[r])),
+                            hn::ShiftLeft<1>(hn::Add(fine[r], fine_odd[r]))));
+  }
 }
 
 HWY_INLINE std::uint32_t FineRowSum(const std::uint16_t* HWY_RESTRICT w,
@@ -252,16 +270,21 @@ HWY_NOINLINE void ScreenOnTarget(const ScreenView& w, const ScreenInput& in,
                                  float* HWY_RESTRICT bounds) {
   const std::size_t words = ScreenWords(w.cols);
   const std::uint32_t offset = ScreenOffset(in.x, words);
-  std::int32_t sums[kSums];
+  std::uint32_t sums[kSums];
   for (std::size_t row = row_begin; row < row_end; row += kSums) {
     const std::size_t count = std::min(kSums, row_end - row);
-    for (std::size_t i = 0; i < count; ++i) {
-      sums[i] = static_cast<std::int32_t>(
-          ScreenRowSum(w.words + (row + i) * words, in.x, words) - offset);
+    const std::uint16_t* words_of = w.words + row * words;
+    const std::size_t shared = count / kSharing * kSharing;
+    for (std::size_t i = 0; i < shared; i += kSharing) {
+      ScreenRowSums<kSharing>(words_of + i * words, in.x, words, sums + i);
+    }
+    for (std::size_t i = shared; i < count; ++i) {
+      ScreenRowSums<1>(words_of + i * words, in.x, words, sums + i);
     }
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t r = row + i;
-      estimates[r] = static_cast<float>(sums[i]) * (w.steps[r] * in.scale);
+      const auto sum = static_cast<std::int32_t>(sums[i] - offset);
+      estimates[r] = static_cast<float>(sum) * (w.steps[r] * in.scale);
       bounds[r] = estimates[r] + (w.residuals[r] * in.residual_factor +
                                   (w.norms[r] * in.norm_factor + in.slack));
     }
@@ -275,7 +298,9 @@ HWY_NOINLINE void ScreenFineOnTarget(const ScreenView& w, const ScreenInput& in,
   const std::size_t words = FineWords(w.cols);
   const std::uint32_t offset = FineOffset(in, ScreenWords(w.cols));
   for (std::size_t i = 0; i < count; ++i) {
-    if (i + 1 < count) PrefetchRow(w.fine_words + rows[i + 1] * words, words);
+    if (i + kAheadRows < count) {
+      PrefetchRow(w.fine_words + rows[i + kAheadRows] * words, words);
+    }
     const std::size_t r = rows[i];
     const std::uint32_t sum =
         FineRowSum(w.fine_words + r * words, in.x, ScreenWords(w.cols));
