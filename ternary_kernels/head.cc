@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <hwy/cache_control.h>
 
@@ -23,20 +24,17 @@ constexpr std::size_t kSums = 64;
 // Rows that share the loads of x.
 constexpr std::size_t kSharing = 4;
 
+// Words of a line.
+constexpr std::size_t kLine = kHeadAlign / sizeof(std::uint16_t);
+
 // Fine rows of a list that are fetched ahead: summing one takes a third of the
 // time that memory takes to answer.
 constexpr std::size_t kAheadRows = 4;
 
-template <class T>
-void PrefetchRow(const T* row, std::size_t size) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(row);
-  for (std::size_t b = 0; b < size * sizeof(T); b += kHeadAlign) {
-    hwy::Prefetch(bytes + b);
-  }
+// Asks for all of a fine row.
+void PrefetchFineRow(const std::uint16_t* row, std::size_t words) {
+  for (std::size_t i = 0; i < words; i += kLine) hwy::Prefetch(row + i);
 }
-
-// Words of a line.
-constexpr std::size_t kLine = kHeadAlign / sizeof(std::uint16_t);
 
 // Sums are kept as uint32: they may wrap on the way, the result fits int32.
 
@@ -219,6 +217,17 @@ HWY_INLINE std::uint32_t FineRowSum(const std::uint16_t* HWY_RESTRICT w,
 
 #endif  // TERN_PLAIN_TARGET
 
+// sum(rows, i) of rows [0, count): of kSharing from i on at a time, and one by
+// one of what is left.
+template <class Sum>
+HWY_INLINE void ForSharingRows(std::size_t count, const Sum& sum) {
+  std::size_t i = 0;
+  for (; i + kSharing <= count; i += kSharing) {
+    sum(std::integral_constant<std::size_t, kSharing>(), i);
+  }
+  for (; i < count; ++i) sum(std::integral_constant<std::size_t, 1>(), i);
+}
+
 // Plain loops without reductions, which compilers vectorise; products are
 // rounded before they are added (-ffp-contract=off), on every target.
 
@@ -229,13 +238,9 @@ HWY_NOINLINE void Int8RowsOnTarget(const Int8RowsView& w, const std::int16_t* x,
   std::int32_t sums[kSums];
   for (std::size_t row = row_begin; row < row_end; row += kSums) {
     const std::size_t count = std::min(kSums, row_end - row);
-    const std::size_t shared = count / kSharing * kSharing;
-    for (std::size_t i = 0; i < shared; i += kSharing) {
-      Int8RowSums<kSharing>(w.data + (row + i) * stride, x, stride, sums + i);
-    }
-    for (std::size_t i = shared; i < count; ++i) {
-      Int8RowSums<1>(w.data + (row + i) * stride, x, stride, sums + i);
-    }
+    ForSharingRows(count, [&](auto rows, std::size_t i) HWY_ATTR {
+      Int8RowSums<rows()>(w.data + (row + i) * stride, x, stride, sums + i);
+    });
     for (std::size_t i = 0; i < count; ++i) {
       y[row + i] = static_cast<float>(sums[i]) * (w.scales[row + i] * x_scale);
     }
@@ -273,14 +278,9 @@ HWY_NOINLINE void ScreenOnTarget(const ScreenView& w, const ScreenInput& in,
   std::uint32_t sums[kSums];
   for (std::size_t row = row_begin; row < row_end; row += kSums) {
     const std::size_t count = std::min(kSums, row_end - row);
-    const std::uint16_t* words_of = w.words + row * words;
-    const std::size_t shared = count / kSharing * kSharing;
-    for (std::size_t i = 0; i < shared; i += kSharing) {
-      ScreenRowSums<kSharing>(words_of + i * words, in.x, words, sums + i);
-    }
-    for (std::size_t i = shared; i < count; ++i) {
-      ScreenRowSums<1>(words_of + i * words, in.x, words, sums + i);
-    }
+    ForSharingRows(count, [&](auto rows, std::size_t i) HWY_ATTR {
+      ScreenRowSums<rows()>(w.words + (row + i) * words, in.x, words, sums + i);
+    });
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t r = row + i;
       const auto sum = static_cast<std::int32_t>(sums[i] - offset);
@@ -299,7 +299,7 @@ HWY_NOINLINE void ScreenFineOnTarget(const ScreenView& w, const ScreenInput& in,
   const std::uint32_t offset = FineOffset(in, ScreenWords(w.cols));
   for (std::size_t i = 0; i < count; ++i) {
     if (i + kAheadRows < count) {
-      PrefetchRow(w.fine_words + rows[i + kAheadRows] * words, words);
+      PrefetchFineRow(w.fine_words + rows[i + kAheadRows] * words, words);
     }
     const std::size_t r = rows[i];
     const std::uint32_t sum =

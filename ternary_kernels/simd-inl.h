@@ -1,4 +1,5 @@
-// What Highway 1.0.3 lacks and more than one kernel needs, for one target.
+// What Highway 1.0.3 lacks and more than one kernel needs, or only an intrinsic
+// gives, for one target.
 // Included once per target, after hwy/highway.h.
 //
 // The functions that x.cc dispatches to are HWY_NOINLINE: where one target is
