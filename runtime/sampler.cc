@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <numeric>
 #include <string>
 
 #include <tern/error.h>
@@ -52,20 +54,40 @@ float Penalise(float logit, int count, const SamplerOptions& o) {
                                        static_cast<double>(kMaxFloat)));
 }
 
+[[noreturn]] void RefuseLogit(std::size_t id) {
+  throw Error(ErrorCode::kInvalidArgument,
+              "logits[" + std::to_string(id) +
+                  "]: not a number or infinite; the model or the numbers given "
+                  "to it are damaged");
+}
+
+// True if a logit is larger than `best`, or no number or +infinity.  Eight side
+// by side, which compilers make vectors of: one by one 128256 of them, mostly
+// -infinity behind a screen, took 0.1 ms of a token's 16.
+bool AnyAbove(std::span<const float> logits, float best) {
+  std::uint32_t above[8] = {};
+  std::size_t i = 0;
+  for (; i + 8 <= logits.size(); i += 8) {
+    for (std::size_t lane = 0; lane < 8; ++lane) {
+      above[lane] |= logits[i + lane] <= best ? 0U : 1U;
+    }
+  }
+  for (; i < logits.size(); ++i) above[0] |= logits[i] <= best ? 0U : 1U;
+  return std::accumulate(above, above + 8, 0U) != 0;
+}
+
 // The id of the largest logit, the lowest one of equals.
 Token ArgMax(std::span<const float> logits) {
+  constexpr std::size_t kBlock = 256;
   float best = -std::numeric_limits<float>::infinity();
   std::size_t best_id = 0;
-  for (std::size_t id = 0; id < logits.size(); ++id) {
-    const float logit = logits[id];
-    if (!(logit <= kMaxFloat)) {  // NaN or +infinity
-      throw Error(ErrorCode::kInvalidArgument,
-                  "logits[" + std::to_string(id) +
-                      "]: not a number or infinite; the model or the numbers "
-                      "given to it are damaged");
-    }
-    if (logit > best) {
-      best = logit;
+  for (std::size_t begin = 0; begin < logits.size(); begin += kBlock) {
+    const std::size_t end = std::min(begin + kBlock, logits.size());
+    if (!AnyAbove(logits.subspan(begin, end - begin), best)) continue;
+    for (std::size_t id = begin; id < end; ++id) {
+      if (!(logits[id] <= kMaxFloat)) RefuseLogit(id);  // NaN or +infinity
+      if (logits[id] <= best) continue;
+      best = logits[id];
       best_id = id;
     }
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <type_traits>
 
 #include <hwy/cache_control.h>
@@ -27,14 +28,12 @@ constexpr std::size_t kSharing = 4;
 // Words of a line.
 constexpr std::size_t kLine = kHeadAlign / sizeof(std::uint16_t);
 
-// Fine rows of a list that are fetched ahead: summing one takes a third of the
-// time that memory takes to answer.
-constexpr std::size_t kAheadRows = 4;
-
-// Asks for all of a fine row.
-void PrefetchFineRow(const std::uint16_t* row, std::size_t words) {
-  for (std::size_t i = 0; i < words; i += kLine) hwy::Prefetch(row + i);
-}
+// Fine rows of a list lie far apart: those so many further on are asked for
+// while one is summed, a line of each at a time.
+constexpr std::size_t kAheadRows[] = {12, 8, 4, 2};
+struct FineAhead {
+  const std::uint16_t* rows[std::size(kAheadRows)];
+};
 
 // Sums are kept as uint32: they may wrap on the way, the result fits int32.
 
@@ -69,7 +68,7 @@ void ScreenRowSums(const std::uint16_t* w, const std::int16_t* x,
 }
 
 std::uint32_t FineRowSum(const std::uint16_t* w, const std::int16_t* x,
-                         std::size_t words) {
+                         std::size_t words, const FineAhead& /*ahead*/) {
   std::uint32_t sum = 0;
   for (std::size_t k = 0; k < words; ++k) {
     const int word = w[k / (2 * kLine) * kLine + k % kLine];
@@ -186,7 +185,7 @@ HWY_INLINE void ScreenRowSums(const std::uint16_t* HWY_RESTRICT w,
 
 HWY_INLINE std::uint32_t FineRowSum(const std::uint16_t* HWY_RESTRICT w,
                                     const std::int16_t* HWY_RESTRICT x,
-                                    std::size_t words) {
+                                    std::size_t words, const FineAhead& ahead) {
   const D16 d16;
   const DU16 du16;
   const D32 d32;
@@ -200,6 +199,7 @@ HWY_INLINE std::uint32_t FineRowSum(const std::uint16_t* HWY_RESTRICT w,
                                          hn::Load(d16, in), even, odd);
   };
   for (std::size_t line = 0; line < words; line += 2 * kLine) {
+    for (const std::uint16_t* row : ahead.rows) PrefetchToL2(row + line / 2);
     for (std::size_t i = 0; i < kLine; i += hn::Lanes(d16)) {
       const auto word = hn::Load(du16, w + line / 2 + i);
       const std::int16_t* in = x + line + i;
@@ -298,12 +298,14 @@ HWY_NOINLINE void ScreenFineOnTarget(const ScreenView& w, const ScreenInput& in,
   const std::size_t words = FineWords(w.cols);
   const std::uint32_t offset = FineOffset(in, ScreenWords(w.cols));
   for (std::size_t i = 0; i < count; ++i) {
-    if (i + kAheadRows < count) {
-      PrefetchFineRow(w.fine_words + rows[i + kAheadRows] * words, words);
+    FineAhead ahead;
+    for (std::size_t a = 0; a < std::size(kAheadRows); ++a) {
+      const std::size_t next = std::min(i + kAheadRows[a], count - 1);
+      ahead.rows[a] = w.fine_words + rows[next] * words;
     }
     const std::size_t r = rows[i];
     const std::uint32_t sum =
-        FineRowSum(w.fine_words + r * words, in.x, ScreenWords(w.cols));
+        FineRowSum(w.fine_words + r * words, in.x, ScreenWords(w.cols), ahead);
     const auto fine =
         static_cast<float>(static_cast<std::int32_t>(2 * sum - offset));
     bounds[r] = (estimates[r] + fine * ((w.steps[r] * in.scale) * 0.25F)) +
