@@ -98,6 +98,42 @@ TEST(Sampler, GreedyTiesGoToTheLowestId) {
   EXPECT_EQ(sampler.Sample(std::vector<float>{-2, -2}, {}), 0);
 }
 
+// Logits are looked through in blocks of 256, eight side by side.
+TEST(Sampler, GreedyFindsTheLargestWhereverItIs) {
+  constexpr std::size_t kSize = 600;
+  Sampler sampler(Greedy());
+  for (const float others : {-kInfinity, -3.0F}) {
+    for (std::size_t at = 0; at < kSize; ++at) {
+      std::vector<float> logits(kSize, others);
+      for (std::size_t i = at; i < kSize; i += 131) logits[i] = 2;
+      ASSERT_EQ(sampler.Sample(logits, {}), static_cast<Token>(at));
+      if (at != 0) logits[at / 2] = 1;
+      ASSERT_EQ(sampler.Sample(logits, {}), static_cast<Token>(at));
+    }
+  }
+}
+
+TEST(Sampler, ALogitThatIsNoNumberIsRefusedWhereverItIs) {
+  constexpr std::size_t kSize = 600;
+  Sampler sampler(Greedy());
+  for (const float bad : {kNan, kInfinity}) {
+    for (std::size_t at = 0; at < kSize; ++at) {
+      std::vector<float> logits(kSize, 1);
+      logits[kSize / 2] = 5;
+      for (std::size_t i = at; i < kSize; i += 300) logits[i] = bad;
+      try {
+        (void)sampler.Sample(logits, {});
+        ADD_FAILURE() << "logits[" << at << "] passed";
+      } catch (const Error& error) {
+        ASSERT_EQ(std::string(error.what())
+                      .find("logits[" + std::to_string(at) + "]:"),
+                  0U)
+            << error.what();
+      }
+    }
+  }
+}
+
 TEST(Sampler, TopKOneIsGreedyWithTheSameTies) {
   SamplerOptions options = Plain();
   options.top_k = 1;
