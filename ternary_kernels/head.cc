@@ -29,7 +29,9 @@ constexpr std::size_t kSharing = 4;
 constexpr std::size_t kLine = kHeadAlign / sizeof(std::uint16_t);
 
 // Fine rows of a list lie far apart: those so many further on are asked for
-// while one is summed, a line of each at a time.
+// while one is summed, a line of each at a time; four times each, because
+// prefetches are dropped (PrefetchStream).  All lines at once, four rows ahead,
+// took 0.12 us a row, this takes 0.07 (2560 columns, every 13th row).
 constexpr std::size_t kAheadRows[] = {12, 8, 4, 2};
 struct FineAhead {
   const std::uint16_t* rows[std::size(kAheadRows)];

@@ -98,7 +98,7 @@ TEST(Sampler, GreedyTiesGoToTheLowestId) {
   EXPECT_EQ(sampler.Sample(std::vector<float>{-2, -2}, {}), 0);
 }
 
-// Logits are looked through in blocks of 256, eight side by side.
+// Logits are looked through in blocks of 256, several at once.
 TEST(Sampler, GreedyFindsTheLargestWhereverItIs) {
   constexpr std::size_t kSize = 600;
   Sampler sampler(Greedy());
